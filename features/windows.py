@@ -1,0 +1,68 @@
+"""Windows over hour tiles: how many impressions an entity had before this one.
+
+A tile is the number of an entity's impressions in one event hour. A window of n hours is the tile of the event's hour
+and the n - 1 before it. A late impression lands in the tile of its own hour and looks back from there.
+
+`WINDOWS` is the one list: adding a window is adding a line.
+"""
+
+from features.keys import ENTITIES, Key, Keys
+
+WINDOWS = {"1h": 1, "24h": 24}  # name -> hours
+
+COUNT_NAMES = tuple(f"{entity}_count_{window}" for entity in ENTITIES for window in WINDOWS)
+
+Tiles = dict[int, int]  # hour index -> impressions
+State = dict[Key, Tiles]
+Counts = tuple[int, ...]  # one number a name of COUNT_NAMES
+
+_HOURS = tuple(WINDOWS.values())
+_NONE = (0,) * len(WINDOWS)
+
+
+def days_of(hour: int) -> range:
+    """The days (hour index // 24) that hold the tiles which windows ending in `hour` read.
+
+    >>> list(days_of(24 * 10 + 5))
+    [9, 10]
+    """
+    return range((hour - max(_HOURS) + 1) // 24, hour // 24 + 1)
+
+
+def peek(state: State, keys: Keys, hour: int) -> Counts:
+    """The counts of an impression of `keys` in the hour with index `hour`: impressions before it, none of it."""
+    counts: Counts = ()
+    for key in keys:
+        tiles = state.get(key) if key is not None else None
+        counts += _windows(tiles, hour) if tiles else _NONE
+    return counts
+
+
+def observe(state: State, keys: Keys, hour: int) -> Counts:
+    """As `peek`, and counts the impression: each of its distinct keys once.
+
+    >>> state: State = {}
+    >>> observe(state, ("i1", None, "u1"), 100), observe(state, ("i1", None, "u2"), 101)
+    ((0, 0, 0, 0, 0, 0), (0, 1, 0, 0, 0, 0))
+    """
+    counts = peek(state, keys, hour)
+    for key in dict.fromkeys(keys):
+        if key is None:
+            continue
+        tiles = state.get(key)
+        if tiles is None:
+            state[key] = {hour: 1}
+        else:
+            tiles[hour] = tiles.get(hour, 0) + 1
+    return counts
+
+
+def _windows(tiles: Tiles, hour: int) -> Counts:
+    sums = [0] * len(_HOURS)
+    for tile, impressions in tiles.items():
+        age = hour - tile
+        if age >= 0:
+            for position, hours in enumerate(_HOURS):
+                if age < hours:
+                    sums[position] += impressions
+    return tuple(sums)

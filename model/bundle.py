@@ -1,0 +1,174 @@
+"""The bundle: the deployable artifact, a folder with model, lookup tables and the card that describes and seals them.
+
+    model.cbm               CatBoost's own format
+    tables/<table>.parquet  the table's fields, clicks, impressions
+    bundle.json             the card: feature names, entities, windows, prior, training window, metrics, hashes
+
+No pickle. A folder that does not match the code or its own hashes is refused.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from catboost import CatBoostClassifier
+
+from features import ctr, definition, keys, windows
+from features.ctr import Totals, Value
+from features.definition import Build
+from model.predict import Predict, predictor
+
+SCHEMA_VERSION = 1
+CARD = "bundle.json"
+_MODEL = "model.cbm"
+
+
+class BundleError(ValueError):
+    """A folder that is no bundle this code can serve: says which file or which field, and what was expected."""
+
+
+class Card(msgspec.Struct, frozen=True):
+    """What bundle.json holds."""
+
+    schema_version: int
+    features: tuple[str, ...]
+    entities: tuple[str, ...]
+    windows: dict[str, int]
+    prior: float
+    weight: float  # impressions that the prior is worth in the tables
+    trained_from: int  # YYMMDDHH of the first and of the last hour learnt from
+    trained_through: int
+    impressions: int  # learnt from
+    metrics: dict[str, float]
+    files: dict[str, str]  # path in the folder -> SHA-256
+
+
+class Bundle(NamedTuple):
+    """A loaded bundle, ready to serve."""
+
+    version: str  # of this exact content: the beginning of the card's SHA-256
+    card: Card
+    build: Build
+    predict: Predict
+
+
+Tables = Mapping[str, Mapping[Value, Totals]]  # table name -> value -> totals
+
+
+def save(
+    folder: Path,
+    model: CatBoostClassifier,
+    tables: Tables,
+    *,
+    prior: float,
+    weight: float,
+    trained_from: int,
+    trained_through: int,
+    impressions: int,
+    metrics: Mapping[str, float],
+) -> Card:
+    """Write a bundle; the card comes last, so that a folder with a card is whole."""
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    model.save_model(str(folder / _MODEL))
+    for table, totals in tables.items():
+        pq.write_table(_to_arrow(table, totals), folder / _table_path(table), compression="zstd")
+    paths = [_MODEL, *(_table_path(table) for table in tables)]
+    card = Card(
+        schema_version=SCHEMA_VERSION,
+        features=definition.FEATURE_NAMES,
+        entities=tuple(keys.ENTITIES),
+        windows=windows.WINDOWS,
+        prior=prior,
+        weight=weight,
+        trained_from=trained_from,
+        trained_through=trained_through,
+        impressions=impressions,
+        metrics=dict(metrics),
+        files={path: _sha256(folder / path) for path in paths},
+    )
+    (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
+    return card
+
+
+def load(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: the folder is no bundle, its files are not those that were saved, or the code's features differ.
+    """
+    card = verify(folder)
+    model = CatBoostClassifier()
+    model.load_model(str(folder / _MODEL))
+    tables = {
+        table: ctr.lookup(_from_arrow(table, pq.read_table(folder / _table_path(table))), card.prior, card.weight)
+        for table in definition.TABLES
+    }
+    version = _sha256(folder / CARD)[:12]
+    return Bundle(version, card, definition.builder(tables, card.prior), predictor(model))
+
+
+def verify(folder: Path) -> Card:
+    """The card of a bundle whose files and features are as they should be.
+
+    Raises:
+        BundleError: see `load`.
+    """
+    try:
+        card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
+    except FileNotFoundError:
+        raise BundleError(f"{folder / CARD}: not found; train a bundle with `ctr train --out {folder}`") from None
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{folder / CARD}: {error}") from None
+    _check(folder, "schema_version", card.schema_version, SCHEMA_VERSION)
+    _check(folder, "features", card.features, definition.FEATURE_NAMES)
+    _check(folder, "entities", card.entities, tuple(keys.ENTITIES))
+    _check(folder, "windows", card.windows, windows.WINDOWS)
+    _check(folder, "files", set(card.files), {_MODEL, *(_table_path(table) for table in definition.TABLES)})
+    for path, expected in card.files.items():
+        if not (folder / path).is_file():
+            raise BundleError(f"{folder / path}: named in {CARD}, but missing; copy the bundle anew")
+        found = _sha256(folder / path)
+        if found != expected:
+            raise BundleError(f"{folder / path}: SHA-256 is {found}, {CARD} says {expected}; copy the bundle anew")
+    return card
+
+
+def _check(folder: Path, field: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise BundleError(
+            f"{folder / CARD}: {field}: the code has {expected}, the bundle {found}; "
+            "train anew with this code or deploy the code it was trained with"
+        )
+
+
+def _table_path(table: str) -> str:
+    return f"tables/{table}.parquet"
+
+
+def _to_arrow(table: str, totals: Mapping[Value, Totals]) -> pa.Table:
+    """One row a value, in the values' order, so that equal tables are equal files."""
+    fields = definition.TABLES[table]
+    rows = sorted((value if isinstance(value, tuple) else (value,), known) for value, known in totals.items())
+    columns: dict[str, list[object]] = {
+        name: [value[position] for value, _ in rows] for position, name in enumerate(fields)
+    }
+    columns["clicks"] = [known.clicks for _, known in rows]
+    columns["impressions"] = [known.impressions for _, known in rows]
+    return pa.table(columns)
+
+
+def _from_arrow(table: str, rows: pa.Table) -> dict[Value, Totals]:
+    columns = [rows.column(name).to_pylist() for name in definition.TABLES[table]]
+    values = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    clicks, impressions = rows.column("clicks").to_pylist(), rows.column("impressions").to_pylist()
+    return {value: Totals(c, n) for value, c, n in zip(values, clicks, impressions, strict=True)}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,163 @@
+"""Recompute every score on the batch path and compare it, bit for bit."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from features.keys import keys
+from features.windows import COUNT_NAMES, Counts, State, observe
+from model.bundle import Bundle
+from replay.consume import Read
+from schemas import hours, impression, score
+from schemas.errors import DecodeError
+from schemas.impression import Impression
+from schemas.score import Score
+
+CountedScore = score.struct_of(COUNT_NAMES)
+Place = tuple[int, int]  # partition and offset of an impression
+SHOWN_DIFFERENCES = 10
+_CHUNK = 2000  # scores predicted at once
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A field of a score that is not what the batch path gives."""
+
+    partition: int
+    offset: int
+    field: str
+    scored: object
+    expected: object
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `verify` found. Everything is well when `ok`."""
+
+    impressions: int  # messages of the impressions topic, broken ones too
+    scores: int  # distinct ones
+    dead_letters: int  # distinct ones
+    duplicates: int  # scores beyond the first of an impression
+    differing_duplicates: int  # of these, not equal to the first in all but scored_at
+    lost: int  # messages with neither a score nor a dead letter
+    unexpected: int  # scores or dead letters of a message that does not exist or should have got the other
+    parity_compared: int
+    parity_mismatches: int  # compared scores with any difference
+    differences: tuple[Difference, ...]  # the first few
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost, nothing differs and nothing is there that should not be."""
+        return not (self.lost or self.unexpected or self.differing_duplicates or self.parity_mismatches)
+
+
+def verify(
+    bundle: Bundle,
+    impressions: Sequence[Read],
+    scores: Sequence[Read],
+    dead_letters: Sequence[Read],
+    progress: Callable[[int], None] = lambda scores: None,
+) -> Report:
+    """Compare the scores of a topic with what the batch path computes from its impressions, counts starting empty.
+
+    The scores are taken in the order in which the store counted their impressions (batch, offset); the counts are
+    recomputed in memory by `features`, as the trainer does.
+
+    Raises:
+        msgspec.ValidationError: a score can not be read.
+    """
+    shown, broken = _decoded(impressions)
+    distinct, duplicates, differing = _distinct(scores)
+    rejected = {_place_of(letter) for letter in dead_letters}
+    missing = (shown.keys() - distinct.keys()) | (broken - rejected)
+    unexpected = (distinct.keys() - shown.keys()) | (rejected - broken)
+    comparable = sorted(
+        (found for place, found in distinct.items() if place in shown), key=lambda found: (found.batch, found.offset)
+    )
+    differences: list[Difference] = []
+    mismatches = 0
+    for found in _compare(bundle, comparable, shown, progress):
+        mismatches += 1
+        differences += found[: SHOWN_DIFFERENCES - len(differences)]
+    return Report(
+        impressions=len(impressions),
+        scores=len(distinct),
+        dead_letters=len(rejected),
+        duplicates=duplicates,
+        differing_duplicates=differing,
+        lost=len(missing),
+        unexpected=len(unexpected),
+        parity_compared=len(comparable),
+        parity_mismatches=mismatches,
+        differences=tuple(differences),
+    )
+
+
+def _decoded(impressions: Sequence[Read]) -> tuple[dict[Place, Impression], set[Place]]:
+    shown: dict[Place, Impression] = {}
+    broken: set[Place] = set()
+    for record in impressions:
+        place = (record.partition, record.offset)
+        try:
+            shown[place] = impression.decode(record.value)
+        except DecodeError:
+            broken.add(place)
+    return shown, broken
+
+
+def _distinct(scores: Sequence[Read]) -> tuple[dict[Place, Score], int, int]:
+    """The first score of each impression, the number of further ones, and how many of these differ from the first."""
+    distinct: dict[Place, Score] = {}
+    differing = 0
+    for record in scores:
+        found = score.decode(record.value or b"", CountedScore)
+        first = distinct.setdefault((found.partition, found.offset), found)
+        differing += msgspec.structs.replace(found, scored_at=first.scored_at) != first
+    return distinct, len(scores) - len(distinct), differing
+
+
+def _place_of(letter: Read) -> Place:
+    headers = dict(letter.headers)
+    return int(headers["partition"]), int(headers["offset"])
+
+
+def _compare(
+    bundle: Bundle,
+    scores: Sequence[Score],
+    shown: dict[Place, Impression],
+    progress: Callable[[int], None],
+) -> Iterator[list[Difference]]:
+    """The differences of each score that has any."""
+    state: State = {}
+    for start in range(0, len(scores), _CHUNK):
+        chunk = scores[start : start + _CHUNK]
+        seen = [shown[found.partition, found.offset] for found in chunk]
+        counts = [observe(state, keys(one), hours.index(one.hour)) for one in seen]
+        probabilities = bundle.predict([bundle.build(one, counted) for one, counted in zip(seen, counts, strict=True)])
+        for found, one, counted, click_proba in zip(chunk, seen, counts, probabilities, strict=True):
+            expected = _expected(found, one, counted, click_proba, bundle.version)
+            if found != expected:
+                yield _differences(found, expected)
+        progress(len(chunk))
+
+
+def _expected(found: Score, shown: Impression, counts: Counts, click_proba: float, version: str) -> Score:
+    """The score as it should be; when it was made and in which batch is the stream's to say."""
+    return CountedScore(
+        shown.id,
+        shown.device_ip,
+        click_proba,
+        version,
+        shown.hour,
+        found.scored_at,
+        found.partition,
+        found.offset,
+        found.batch,
+        *counts,
+    )
+
+
+def _differences(found: Score, expected: Score) -> list[Difference]:
+    return [
+        Difference(found.partition, found.offset, name, getattr(found, name), getattr(expected, name))
+        for name in CountedScore.__struct_fields__
+        if getattr(found, name) != getattr(expected, name)
+    ]

@@ -1,0 +1,48 @@
+"""The connection to Redis."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, ConnectionError, NoScriptError, TimeoutError  # noqa: A004  # Redis' names
+
+from store.settings import StoreSettings
+
+# What passes by itself when Redis is back: these are retried, everything else is a fault of ours.
+UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
+
+Client = redis.asyncio.Redis
+RunScript = Callable[[list[str], list[object]], Awaitable[list[bytes]]]
+
+
+def connect(settings: StoreSettings) -> Client:
+    """A client; nothing is sent before its first command.
+
+    The client's own retries are off: the callers retry, with backoff and in one place.
+    """
+    client: Client = redis.asyncio.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=settings.redis_timeout_seconds,
+        socket_connect_timeout=settings.redis_timeout_seconds,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return client
+
+
+def script(client: Client, name: str) -> RunScript:
+    """The Lua script `name` of this package as a function of its KEYS and ARGV; loads it into Redis when missing."""
+    source = files("store").joinpath(name).read_text(encoding="utf-8")
+    digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()  # the name Redis gives a script
+
+    async def run(keys: list[str], arguments: list[object]) -> list[bytes]:
+        try:
+            answer = await client.execute_command("EVALSHA", digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            answer = await client.execute_command("EVAL", source, len(keys), *keys, *arguments)
+        return list(answer)
+
+    return run

@@ -1,0 +1,25 @@
+"""Settings of the worker."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StreamSettings(BaseSettings):
+    """Settings of the worker, from environment variables of the same names."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, host:port, comma separated")
+    impressions_topic: str = Field("impressions", description="Topic read")
+    scores_topic: str = Field("scores", description="Topic of the scores")
+    dead_letters_topic: str = Field("impressions-dead-letters", description="Topic of rejected messages")
+    consumer_group: str = Field("ctr-stream", description="Consumer group; workers of one group share the partitions")
+    session_timeout_seconds: float = Field(10.0, ge=1, description="A worker silent this long loses its partitions")
+    commit_interval_seconds: float = Field(0.5, gt=0, description="How often offsets are committed")
+    fetch_max_bytes: int = Field(
+        1_048_576, ge=65_536, description="Bytes of one partition in one fetch; under load, the size of a batch"
+    )
+    retry_max_seconds: float = Field(5.0, gt=0, description="Longest pause between two tries when Redis or Kafka is away")
+    bundle: Path = Field(Path("bundles/current"), description="Folder of the bundle to serve")
