@@ -3,13 +3,14 @@
 `ctr worker` and `faust -A stream.app worker` start it; `app` is made when it is first asked for.
 """
 
+import logging
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types import EventT
+from faust.types import TP, EventT
 from yarl import URL
 
 from model import bundle
@@ -23,6 +24,8 @@ from stream.lanes import Lanes
 from stream.retry import retrying
 from stream.settings import StreamSettings
 from stream.transport import RecordBatchSchema
+
+logger = logging.getLogger(__name__)
 
 
 def __getattr__(name: str) -> faust.App:
@@ -49,6 +52,10 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
         async for event in batches.noack().events():
             await lanes.put(event)
 
+    @app.on_partitions_assigned.connect
+    async def say_assigned(_: faust.App, assigned: set[TP], **__: Any) -> None:
+        logger.info("assigned: %s", ", ".join(sorted(f"{tp.topic}/{tp.partition}" for tp in assigned)) or "no partition")
+
     @app.on_before_shutdown.connect
     async def stop_lanes(*_: Any, **__: Any) -> None:
         await lanes.stop()
@@ -57,7 +64,7 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
 
 
 def _faust_app(settings: StreamSettings) -> faust.App:
-    return faust.App(
+    app = faust.App(
         settings.consumer_group,
         broker=[URL(f"records://{server.strip()}") for server in settings.kafka_bootstrap_servers.split(",")],
         broker_commit_interval=settings.commit_interval_seconds,
@@ -77,6 +84,9 @@ def _faust_app(settings: StreamSettings) -> faust.App:
         datadir=Path(tempfile.gettempdir()) / "ctr-stream-faust",  # Faust makes it, we keep nothing there
         store="memory://",
     )
+    # The setting alone does not hold: `faust worker` turns the web server on, and two workers would fight for its port.
+    app.boot_strategy.enable_web = False
+    return app
 
 
 def _scorer(app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: Bundle) -> Any:

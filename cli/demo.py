@@ -1,0 +1,225 @@
+"""The command that shows the whole system at work: train, stream through Kafka with two workers, verify, report."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import show
+from cli.show import Broker, Json
+from cli.stream import latency, mixed
+
+if TYPE_CHECKING:
+    from local.stack import Stack
+    from replay.consume import Read
+    from replay.log import Message
+    from replay.verify import Report
+    from trainer.evaluate import Quality
+
+ROWS, HOURS = 300_000, 48  # of the simulated log
+REPLAYED_HOURS = 10
+BROKEN = 100
+WORKERS, PARTITIONS = 2, 4
+CALM = 5000  # messages at the end, sent at CALM_RATE, whose latency is measured
+CALM_RATE = 1000.0
+PATIENCE = 60.0  # seconds without a score after which the demo gives up
+
+
+def demo(
+    data: Annotated[Path | None, typer.Option(envvar="DATA", help="Click log; one is simulated if left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of what the demo writes.")] = Path("out/demo"),
+    broker: Broker = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train on all but a log's last 10 hours, replay these and broken messages through Kafka, verify every score.
+
+    Example: `ctr demo --data train.csv.gz`
+    """
+    from local import stack, topics
+    from model.bundle import load
+    from replay import consume
+    from replay.verify import verify
+    from trainer.train import train
+
+    out.mkdir(parents=True, exist_ok=True)
+    bundle = out / "bundle"
+    with show.progress() as stage:
+        log = data or _simulated(out, stage("simulate", ROWS))
+        first_hour = _first_replayed_hour(log)
+        train(log, first_hour, bundle, stage=stage)
+        messages = list(_messages(log, first_hour))
+        with stack.running(
+            broker=broker,
+            kafka_bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS"),
+            redis_url=os.environ.get("REDIS_URL"),
+        ) as running:
+            names = _names()
+            topics.create(running.bootstrap_servers, dict.fromkeys(names.values(), PARTITIONS))
+            with _workers(running, bundle, names, out):
+                scores = _stream(running, names, messages, stage("score", len(messages) - BROKEN))
+            impressions, rejected = (
+                list(consume.records(running.bootstrap_servers, names[topic]))
+                for topic in ("IMPRESSIONS_TOPIC", "DEAD_LETTERS_TOPIC")
+            )
+            versions = {"broker": running.broker.name, "redis_version": running.redis.version}
+        report = verify(load(bundle), impressions, scores, rejected, stage("verify", len(scores)))
+    quality = _quality(impressions, scores, out)
+    summary = _summary(report, scores, quality) | versions
+    show.result(f"Demo: {log}", summary, as_json)
+    _write(out / "summary.json", summary)
+    if not report.ok:
+        show.result("DIFFERENCES", {str(number): one for number, one in enumerate(report.differences)}, as_json)
+        raise typer.Exit(1)
+
+
+def _simulated(out: Path, progress: show.Advance) -> Path:
+    from trainer.simulate import simulate
+
+    log = out / "log.csv.gz"
+    simulate(log, out / "truth.csv", rows=ROWS, seed=0, hours=HOURS, start="14102100", progress=progress)
+    return log
+
+
+def _first_replayed_hour(log: Path) -> int:
+    """The hour that leaves the last REPLAYED_HOURS hours of the log to replay."""
+    from schemas import hours
+    from trainer import prepare
+
+    last = int(prepare.read_log(log)["hour"].iloc[-1])
+    return hours.from_index(hours.index(last) - REPLAYED_HOURS + 1)
+
+
+def _messages(log: Path, first_hour: int) -> Iterator["Message"]:
+    """The rows to replay with broken ones among them."""
+    from replay import log as logs
+
+    return mixed(logs.messages(log, first_hour), BROKEN)
+
+
+def _names() -> dict[str, str]:
+    """Topics, group and namespace of this run alone: on an external stack a demo must not meet an earlier one."""
+    run = f"demo-{os.getpid()}-{int(time.time())}"
+    return {
+        "IMPRESSIONS_TOPIC": f"{run}-impressions",
+        "SCORES_TOPIC": f"{run}-scores",
+        "DEAD_LETTERS_TOPIC": f"{run}-impressions-dead-letters",
+    }
+
+
+@contextmanager
+def _workers(running: "Stack", bundle: Path, names: dict[str, str], out: Path) -> Iterator[None]:
+    """Two worker processes with partitions assigned; SIGTERM at the end, and a complaint if one did not end well."""
+    group = names["IMPRESSIONS_TOPIC"].removesuffix("-impressions")
+    environment = os.environ | names | {
+        "KAFKA_BOOTSTRAP_SERVERS": running.bootstrap_servers,
+        "REDIS_URL": running.redis_url,
+        "CONSUMER_GROUP": group,
+        "STORE_NAMESPACE": group,
+        "BUNDLE": str(bundle),
+    }
+    logs = [out / f"worker-{number}.log" for number in range(1, WORKERS + 1)]
+    workers = [_worker(environment, log) for log in logs]
+    try:
+        _wait_until_assigned(workers, logs)
+        yield
+    finally:
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        codes = [worker.wait(30) for worker in workers]
+    if any(codes):
+        raise RuntimeError(f"workers ended with {codes}; see {', '.join(map(str, logs))}")
+
+
+def _worker(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as file:
+        return subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "-m", "cli", "worker"], env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
+
+
+def _wait_until_assigned(workers: Sequence["subprocess.Popen[bytes]"], logs: Sequence[Path]) -> None:
+    """Each worker has said once that it was given partitions: the group is complete."""
+    deadline = time.monotonic() + PATIENCE
+    while not all(b"assigned: " in log.read_bytes() for log in logs):
+        if time.monotonic() > deadline or any(worker.poll() is not None for worker in workers):
+            raise RuntimeError(f"workers do not start; see {', '.join(map(str, logs))}")
+        time.sleep(0.05)
+
+
+def _stream(
+    running: "Stack", names: dict[str, str], messages: Sequence["Message"], progress: show.Advance
+) -> list["Read"]:
+    """Produce while reading the scores; all of them, or those that came until patience ended."""
+    from replay.consume import records
+    from replay.produce import produce
+
+    scores: list[Read] = []
+
+    def read() -> None:
+        following = records(running.bootstrap_servers, names["SCORES_TOPIC"], follow=True, idle_seconds=PATIENCE)
+        for record in islice(following, len(messages) - BROKEN):
+            scores.append(record)
+            progress(1)
+
+    reader = threading.Thread(target=read, name="scores")
+    reader.start()
+    calm = min(CALM, len(messages) // 2)
+    topic = names["IMPRESSIONS_TOPIC"]
+    produce(running.bootstrap_servers, topic, messages[:-calm])
+    while len(scores) < len(messages) - calm - BROKEN and reader.is_alive():
+        time.sleep(0.05)  # the queue must be empty before latency means anything
+    produce(running.bootstrap_servers, topic, messages[-calm:], CALM_RATE)
+    reader.join()
+    return scores
+
+
+def _summary(report: "Report", scores: Sequence["Read"], quality: "Quality") -> dict[str, object]:
+    calm = min(CALM, report.impressions // 2)
+    by_time = sorted(scores, key=lambda record: record.timestamp)
+    rush, rest = by_time[:-calm], by_time[-calm:]
+    seconds = (max(record.read_at for record in rush) - rush[0].timestamp) / 1000
+    return {
+        "impressions": report.impressions,
+        "scores": report.scores,
+        "dead_letters": report.dead_letters,
+        "duplicates": report.duplicates,
+        "lost": report.lost,
+        "parity_compared": report.parity_compared,
+        "parity_mismatches": report.parity_mismatches,
+        "workers": WORKERS,
+        "events_per_second": round(len(rush) / seconds),
+        "latency_ms": latency(rest),
+        "latency_at_events_per_second": CALM_RATE,
+        "logloss": quality.logloss,
+        "normalized_entropy": quality.normalized_entropy,
+        "auc": quality.auc,
+        "calibration_ratio": quality.calibration_ratio,
+    }
+
+
+def _quality(impressions: Sequence["Read"], scores: Sequence["Read"], out: Path) -> "Quality":
+    """How good the streamed scores are, by the clicks of the replayed log; draws the calibration plot."""
+    import numpy as np
+
+    from replay.labels import clicks_and_predictions
+    from trainer import plots
+    from trainer.evaluate import quality
+
+    clicks, predictions = map(np.array, clicks_and_predictions(impressions, scores))
+    plots.calibration(clicks, predictions, "Streamed scores", out / "calibration.png")
+    return quality(clicks, predictions)
+
+
+def _write(path: Path, summary: dict[str, object]) -> None:
+    import msgspec
+
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")

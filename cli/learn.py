@@ -1,0 +1,58 @@
+"""Commands that make logs and bundles."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import show
+from cli.show import Json
+
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Where the log goes; .csv or .csv.gz.")],
+    rows: Annotated[int, typer.Option(min=1, help="Impressions.")] = 1_000_000,
+    hours: Annotated[int, typer.Option(min=1, help="Event hours that the log spans.")] = 240,
+    start: Annotated[str, typer.Option(help="First hour, YYMMDDHH.")] = "14102100",
+    seed: Annotated[int, typer.Option(help="Equal seeds make equal logs.")] = 0,
+    truth: Annotated[Path | None, typer.Option(help="Where each row's true click probability goes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an Avazu-like click log with a known click probability a row.
+
+    Example: `ctr simulate --out log.csv.gz --rows 1000000 --truth truth.csv`
+    """
+    from trainer.simulate import simulate as make_log
+
+    with show.progress() as stage:
+        make_log(out, truth, rows=rows, seed=seed, hours=hours, start=start, progress=stage("simulate", rows))
+    show.result("Simulated", {"log": str(out), "rows": rows, "hours": hours, "seed": seed}, as_json)
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Click log in Avazu's CSV schema, plain or .gz.")],
+    train_until: Annotated[int, typer.Option(help="First hour (YYMMDDHH) that is not learnt from: the test.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    iterations: Annotated[int, typer.Option(min=1, help="Trees.")] = 300,
+    depth: Annotated[int, typer.Option(min=1, max=16, help="Depth of a tree.")] = 6,
+    learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0)] = 0.05,
+    seed: Annotated[int, typer.Option(help="Equal seeds and logs make equal bundles.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train on the hours before --train-until, test on the rest, write a bundle.
+
+    Example: `ctr train --data train.csv --train-until 14103000 --out bundles/current`
+    """
+    import msgspec
+
+    from trainer.fit import FitParameters
+    from trainer.train import train as learn
+
+    parameters = FitParameters(iterations=iterations, depth=depth, learning_rate=learning_rate, seed=seed)
+    with show.progress() as stage:
+        trained = learn(data, train_until, out, parameters, stage)
+    figures: dict[str, object] = {"bundle": str(out), "train_impressions": trained.train_impressions}
+    if trained.test:
+        figures |= {f"test_{name}": value for name, value in msgspec.structs.asdict(trained.test).items()}
+    show.result("Trained", figures, as_json)

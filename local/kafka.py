@@ -1,0 +1,177 @@
+"""Apache Kafka in KRaft mode, broker and controller in one Java program, tuned for a small machine and a fast start.
+
+What makes it fast: a formatted storage folder is copied instead of made (1.2 s), classes come from an archive (0.9 s),
+and only the first compiler of the JVM runs (0.5 s; on two cores the second one takes more than it gives).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import folder as folders
+from local import jars, topics
+from local.errors import MissingError
+from local.server import HOST, Server, accepts, free_ports, launch
+
+_JAVA_AT_LEAST = 17
+_JVM = [
+    "-Xms128m",
+    "-Xmx768m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",  # it would leave files outside our folder
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+]
+# Sessions: 2 s, or a broker that was killed may not come back before nine; and tests use groups with short sessions.
+_SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+log.dirs={storage}
+auto.create.topics.enable=false
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=250
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+group.consumer.min.session.timeout.ms=1000
+group.consumer.min.heartbeat.interval.ms=250
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+log.cleaner.dedupe.buffer.size=4194304
+num.network.threads=2
+num.io.threads=4
+"""
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java that can run Kafka: its program and its version ("17.0.15")."""
+
+    program: str
+    version: str
+
+
+def find_java() -> Java:
+    """The Java of JAVA_HOME, else of PATH.
+
+    Raises:
+        MissingError: There is none, or it is too old.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = (shutil.which("java", path=f"{home}/bin") if home else None) or shutil.which("java")
+    if program is None:
+        raise MissingError(
+            f"Apache Kafka needs Java {_JAVA_AT_LEAST} or newer: none on PATH. Install it, or use Tansu."
+        )
+    banner = subprocess.run([program, "-version"], check=False, capture_output=True, text=True).stderr
+    version = re.search(r'version "((\d+)[^"]*)"', banner)
+    if version is None or int(version[2]) < _JAVA_AT_LEAST:
+        raise MissingError(f"Apache Kafka needs Java {_JAVA_AT_LEAST} or newer; {program} says: {banner.strip()}")
+    return Java(program, version[1])
+
+
+def start(folder: Path) -> Server:
+    """Start a broker with its topics in `folder`; the first start of a user downloads and prepares Kafka.
+
+    Raises:
+        MissingError: Java or Maven is missing.
+        StackError: The download failed, or it does not start.
+    """
+    java = find_java()
+    jars.install()
+    _prepare(java)
+    flags = [f"-XX:SharedArchiveFile={_archive(java)}"]
+    return launch(lambda: _server(java, folder / "kafka", flags))
+
+
+def _server(java: Java, folder: Path, flags: list[str]) -> Server:
+    cluster = _storage(folder / "storage")
+    port, controller_port = free_ports(2)
+    _write_settings(folder, port, controller_port)
+    address = f"{HOST}:{port}"
+    return Server(
+        name=f"kafka {jars.version()}",
+        address=address,
+        command=_command(java, folder, "kafka.Kafka", "server.properties", flags=flags),
+        folder=folder,
+        answers=lambda: accepts(port) and topics.cluster_id(address) == cluster,
+    )
+
+
+def _command(java: Java, folder: Path, main: str, *arguments: str, flags: list[str]) -> list[str]:
+    # Compression libraries unpack themselves into the temporary folder, and a killed JVM leaves them there.
+    temporary = f"-Djava.io.tmpdir={folder}"
+    return [java.program, *_JVM, *flags, temporary, "-cp", jars.classpath(), main, *arguments]
+
+
+def _write_settings(folder: Path, port: int, controller_port: int) -> None:
+    settings = _SETTINGS.format(host=HOST, port=port, controller_port=controller_port, storage=folder / "storage")
+    (folder / "server.properties").write_text(settings)
+
+
+def _storage(storage: Path) -> str:
+    """Make the storage folder unless it is there, and return the id of its cluster."""
+    properties = storage / "meta.properties"
+    if not storage.exists():
+        shutil.copytree(_formatted(), storage)
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        properties.write_text(re.sub(r"cluster\.id=.*", f"cluster.id={cluster}", properties.read_text()))
+    return properties.read_text().partition("cluster.id=")[2].splitlines()[0]
+
+
+def _formatted() -> Path:
+    return jars.home() / "formatted"
+
+
+def _archive(java: Java) -> Path:
+    return jars.home() / f"classes-{java.version}.jsa"
+
+
+def _prepare(java: Java) -> None:
+    """Make once what later starts copy and share: a formatted storage folder and an archive of classes."""
+    if _formatted().exists() and _archive(java).exists():
+        return
+    with jars.locked():
+        if not _formatted().exists():
+            _format(java)
+        if not _archive(java).exists():
+            jars.say("preparing Apache Kafka for fast starts (once)")
+            _archive_classes(java)
+
+
+def _format(java: Java) -> None:
+    with tempfile.TemporaryDirectory(dir=jars.home()) as scratch:
+        folder = Path(scratch)
+        _write_settings(folder, *free_ports(2))
+        arguments = ["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config", "server.properties"]
+        command = _command(java, folder, "kafka.tools.StorageTool", *arguments, flags=[])
+        subprocess.run(command, check=True, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL)
+        (folder / "storage").rename(_formatted())
+
+
+def _archive_classes(java: Java) -> None:
+    """Run a broker once: at its end its JVM writes the classes it used; a JVM that cannot leaves an empty archive."""
+    partial = _archive(java).with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with folders.owned() as folder:
+        launch(lambda: _server(java, folder / "kafka", [f"-XX:ArchiveClassesAtExit={partial}"])).stop()
+    partial.touch()
+    partial.rename(_archive(java))

@@ -1,0 +1,59 @@
+"""Topics of a broker, made and waited for."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from local.errors import StackError
+
+_SECONDS = 30
+
+
+def create(bootstrap_servers: str, partitions: Mapping[str, int]) -> None:
+    """Create topics (one replica) and return when every partition has a leader; those that exist already are kept.
+
+    Args:
+        bootstrap_servers: Where the broker is.
+        partitions: The number of partitions of each topic, by its name.
+
+    Raises:
+        StackError: A topic exists with another number of partitions, or has no leaders after half a minute.
+        KafkaException: The broker refused, or is not there.
+    """
+    client = _client(bootstrap_servers)
+    wanted = [NewTopic(name, num_partitions=count, replication_factor=1) for name, count in partitions.items()]
+    for created in (client.create_topics(wanted, request_timeout=_SECONDS) if wanted else {}).values():
+        try:
+            created.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+    deadline = time.monotonic() + _SECONDS
+    while waiting := [name for name, count in partitions.items() if not _is_led(client, name, count)]:
+        if time.monotonic() > deadline:
+            raise StackError(f"Topics without a leader after {_SECONDS} s: {', '.join(waiting)}.")
+        time.sleep(0.02)
+
+
+def cluster_id(bootstrap_servers: str, *, seconds: float = 5) -> str | None:
+    """The id of the cluster that answers there; None if none does in time."""
+    try:
+        return str(_client(bootstrap_servers).list_topics(timeout=seconds).cluster_id)
+    except KafkaException:
+        return None
+
+
+def _is_led(client: Any, name: str, count: int) -> bool:
+    topic = client.list_topics(name, timeout=_SECONDS).topics[name]
+    if topic.error is not None or any(partition.leader < 0 for partition in topic.partitions.values()):
+        return False
+    if len(topic.partitions) != count:
+        raise StackError(f"Topic {name} exists with {len(topic.partitions)} partitions; {count} were asked for.")
+    return True
+
+
+def _client(bootstrap_servers: str) -> Any:
+    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
