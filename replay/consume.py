@@ -73,7 +73,9 @@ def _until_end(consumer: Consumer, partitions: list[int], follow: bool, idle_sec
     unfinished = set(partitions)
     last_read = time.monotonic()
     while follow or unfinished:
-        messages = consumer.consume(2000, timeout=0.1)
+        # consume() waits for all it is asked for, which would show as latency: so the first by poll(), the rest as it is.
+        first = consumer.poll(0.1)
+        messages = [first, *consumer.consume(2000, timeout=0)] if first is not None else []
         now = int(time.time() * 1000)
         for message in messages:
             error = message.error()

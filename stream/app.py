@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types import TP, EventT
+from faust.types import TP
 from yarl import URL
 
 from model import bundle
@@ -20,7 +20,7 @@ from store.client import connect
 from store.keyspace import Source
 from store.settings import StoreSettings
 from stream import score
-from stream.lanes import Lanes
+from stream.lanes import Events, Lanes
 from stream.retry import retrying
 from stream.settings import StreamSettings
 from stream.transport import RecordBatchSchema
@@ -76,7 +76,7 @@ def _faust_app(settings: StreamSettings) -> faust.App:
         producer_max_batch_size=1_000_000,  # a batch of ours is one batch on the wire; brokers take 1 MiB
         producer_max_request_size=1_048_576,
         producer_linger=0,  # batches come whole: waiting would gain nothing
-        stream_buffer_maxsize=4,  # batches, beside those in the lanes
+        stream_buffer_maxsize=32,  # batches; the lanes empty it, and one that is full makes aiokafka pause for 100 ms
         stream_wait_empty=True,  # on SIGTERM and rebalance: batches at work are finished and committed
         topic_allow_declare=False,  # topics are made by their owners, with the partitions they chose
         topic_disable_leader=True,
@@ -90,7 +90,7 @@ def _faust_app(settings: StreamSettings) -> faust.App:
 
 
 def _scorer(app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: Bundle) -> Any:
-    """The function that scores one record batch and acks it."""
+    """The function that scores record batches of one partition and acks them."""
     apply = applier(connect(store_settings), store_settings)
     encode = score.encoder(served)
 
@@ -106,14 +106,15 @@ def _scorer(app: faust.App, settings: StreamSettings, store_settings: StoreSetti
             target = partition % await app.producer.partitions_of(topic)
             await kafka(app.producer.send_records, topic, target, outgoing)
 
-    async def score_batch(event: EventT[Any]) -> None:
-        tp = event.message.tp
+    async def score_batch(events: Events) -> None:
+        tp = events[0].message.tp
         source = Source(tp.topic, tp.partition)
-        decoded = score.decode(source, event.value)
+        decoded = score.decode(source, [record for event in events for record in event.value])
         committed = app.consumer.committed_offset(tp)
-        counted: Any = await redis(apply, source, event.message.offset, decoded.observations, committed)
+        counted: Any = await redis(apply, source, events[-1].message.offset, decoded.observations, committed)
         await send(settings.scores_topic, tp.partition, encode(source, decoded, counted, time.time()))
         await send(settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
-        event.ack()
+        for event in events:
+            event.ack()
 
     return score_batch
