@@ -34,6 +34,10 @@ CALM_RATE = 1000.0
 PATIENCE = 60.0  # seconds without a score after which the demo gives up
 
 
+class WorkersError(RuntimeError):
+    """The demo's workers did not start, or did not end well."""
+
+
 def demo(
     data: Annotated[Path | None, typer.Option(envvar="DATA", help="Click log; one is simulated if left out.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of what the demo writes.")] = Path("out/demo"),
@@ -119,13 +123,17 @@ def _names() -> dict[str, str]:
 def _workers(running: "Stack", bundle: Path, names: dict[str, str], out: Path) -> Iterator[None]:
     """Two worker processes with partitions assigned; SIGTERM at the end, and a complaint if one did not end well."""
     group = names["IMPRESSIONS_TOPIC"].removesuffix("-impressions")
-    environment = os.environ | names | {
-        "KAFKA_BOOTSTRAP_SERVERS": running.bootstrap_servers,
-        "REDIS_URL": running.redis_url,
-        "CONSUMER_GROUP": group,
-        "STORE_NAMESPACE": group,
-        "BUNDLE": str(bundle),
-    }
+    environment = (
+        os.environ
+        | names
+        | {
+            "KAFKA_BOOTSTRAP_SERVERS": running.bootstrap_servers,
+            "REDIS_URL": running.redis_url,
+            "CONSUMER_GROUP": group,
+            "STORE_NAMESPACE": group,
+            "BUNDLE": str(bundle),
+        }
+    )
     logs = [out / f"worker-{number}.log" for number in range(1, WORKERS + 1)]
     workers = [_worker(environment, log) for log in logs]
     try:
@@ -136,12 +144,12 @@ def _workers(running: "Stack", bundle: Path, names: dict[str, str], out: Path) -
             worker.send_signal(signal.SIGTERM)
         codes = [worker.wait(30) for worker in workers]
     if any(codes):
-        raise RuntimeError(f"workers ended with {codes}; see {', '.join(map(str, logs))}")
+        raise WorkersError(f"workers ended with {codes}; see {', '.join(map(str, logs))}")
 
 
 def _worker(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("wb") as file:
-        return subprocess.Popen(  # noqa: S603  # our own command
+        return subprocess.Popen(
             [sys.executable, "-m", "cli", "worker"], env=environment, stdout=file, stderr=subprocess.STDOUT
         )
 
@@ -151,7 +159,7 @@ def _wait_until_assigned(workers: Sequence["subprocess.Popen[bytes]"], logs: Seq
     deadline = time.monotonic() + PATIENCE
     while not all(b"assigned: " in log.read_bytes() for log in logs):
         if time.monotonic() > deadline or any(worker.poll() is not None for worker in workers):
-            raise RuntimeError(f"workers do not start; see {', '.join(map(str, logs))}")
+            raise WorkersError(f"workers do not start; see {', '.join(map(str, logs))}")
         time.sleep(0.05)
 
 

@@ -9,7 +9,6 @@ from cli import show
 from cli.show import Json
 
 
-
 def simulate(
     out: Annotated[Path, typer.Option(help="Where the log goes; .csv or .csv.gz.")],
     rows: Annotated[int, typer.Option(min=1, help="Impressions.")] = 1_000_000,

@@ -13,7 +13,7 @@ from cli.show import LOCAL_BROKER, Json, Servers
 
 if TYPE_CHECKING:
     from replay.consume import Read
-
+    from replay.log import Message
 
 
 def worker(
@@ -64,12 +64,12 @@ def produce(
     show.result("Produced", {"topic": topic, "messages": sent, "messages_per_second": sent / seconds}, as_json)
 
 
-def mixed(rows: Iterable["logs.Message"], broken: int, every: int = 10) -> Iterator["logs.Message"]:
+def mixed(rows: Iterable["Message"], broken: int, every: int = 10) -> Iterator["Message"]:
     """The rows with `broken` broken messages among them, one after each `every` rows, what is left over at the end."""
     from replay import broken as kinds
 
     last = None
-    spoiled: Iterator[logs.Message] = iter(())
+    spoiled: Iterator[Message] = iter(())
     for position, row in enumerate(rows):
         if last is None:
             spoiled = (message for message, _ in islice(kinds.messages(row), broken))
@@ -86,7 +86,9 @@ def consume(
     out: Annotated[Path | None, typer.Option(help=".jsonl for the values, .parquet for whole records.")] = None,
     follow: Annotated[bool, typer.Option(help="Wait for more at the end of the topic.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many.")] = None,
-    idle_seconds: Annotated[float | None, typer.Option(help="When following, stop after this long with nothing.")] = None,
+    idle_seconds: Annotated[
+        float | None, typer.Option(help="When following, stop after this long with nothing.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print or save a topic's records from its beginning, and say the latency from the impressions' stamps.
@@ -100,9 +102,7 @@ def consume(
     found: list[Read] = []
     with show.progress() as stage:
         advance = stage("consume", limit)
-        for record in islice(
-            reader.records(bootstrap_servers, topic, follow=follow, idle_seconds=idle_seconds), limit
-        ):
+        for record in islice(reader.records(bootstrap_servers, topic, follow=follow, idle_seconds=idle_seconds), limit):
             found.append(record)
             advance(1)
     if out is None:

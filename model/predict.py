@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from catboost import CatBoostClassifier
 
 from features.definition import Row
 
-Predict = Callable[[Sequence[Row]], list[float]]
+Predict = Callable[[Sequence[Row] | npt.NDArray[np.float32]], list[float]]
 
 
 def predictor(model: CatBoostClassifier) -> Predict:
@@ -17,7 +18,7 @@ def predictor(model: CatBoostClassifier) -> Predict:
     to it. One thread: a batch of 1000 rows takes under a millisecond, and workers scale by processes.
     """
 
-    def predict(rows: Sequence[Row]) -> list[float]:
+    def predict(rows: Sequence[Row] | npt.NDArray[np.float32]) -> list[float]:
         matrix = np.array(rows, dtype=np.float32)
         probabilities: list[float] = model.predict_proba(matrix, thread_count=1)[:, 1].tolist()
         return probabilities

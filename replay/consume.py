@@ -73,7 +73,7 @@ def _until_end(consumer: Consumer, partitions: list[int], follow: bool, idle_sec
     unfinished = set(partitions)
     last_read = time.monotonic()
     while follow or unfinished:
-        # consume() waits for all it is asked for, which would show as latency: so the first by poll(), the rest as it is.
+        # consume() waits for all it is asked for, which would show as latency: so one by poll(), then what is there.
         first = consumer.poll(0.1)
         messages = [first, *consumer.consume(2000, timeout=0)] if first is not None else []
         now = int(time.time() * 1000)
@@ -132,5 +132,6 @@ def saved(path: Path) -> list[Read]:
     except (OSError, pa.ArrowInvalid) as error:
         raise ConsumeError(f"{path}: {error}; expected a file written by `ctr consume --out`") from None
     return [
-        Read(**{**row, "headers": tuple((header["name"], header["value"]) for header in row["headers"])}) for row in rows
+        Read(**{**row, "headers": tuple((header["name"], header["value"]) for header in row["headers"])})
+        for row in rows
     ]

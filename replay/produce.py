@@ -55,7 +55,7 @@ def produce(
     pace = _pace(rate)
     chunk = CHUNK if rate is None else max(1, min(CHUNK, int(rate / 200)))
     sent = 0
-    for sent, message in enumerate(messages, start=1):  # noqa: B007  # the last value is the number sent
+    for sent, message in enumerate(messages, start=1):
         _hand_over(producer, topic, message, on_delivery)
         if sent % chunk == 0:
             producer.poll(0)
@@ -67,7 +67,9 @@ def produce(
     unconfirmed = producer.flush(90)
     if failures or unconfirmed:
         reason = failures[0] if failures else "no answer in 90 s"
-        raise ProduceError(f"{topic} at {bootstrap_servers}: {len(failures) + unconfirmed} messages not taken: {reason}")
+        raise ProduceError(
+            f"{topic} at {bootstrap_servers}: {len(failures) + unconfirmed} messages not taken: {reason}"
+        )
     return sent
 
 

@@ -15,7 +15,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
     headers: Headers
 
 
-def rejected(key: bytes | None, value: bytes | None, error: DecodeError, topic: str, partition: int, offset: int) -> DeadLetter:
+def rejected(
+    key: bytes | None, value: bytes | None, error: DecodeError, topic: str, partition: int, offset: int
+) -> DeadLetter:
     """The dead letter of the message at (topic, partition, offset)."""
     headers = [
         ("reason", error.reason.encode()),

@@ -1,6 +1,7 @@
 """The impression: one ad shown, in Avazu's schema, and its decoding from JSON bytes."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -164,7 +165,7 @@ def _check_code(name: str, value: object) -> None:
         number = float(value)
     except (ValueError, OverflowError):
         raise DecodeError(Reason.WRONG_TYPE, name, f"expected an integer, got {_shown(value)}") from None
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise DecodeError(Reason.NOT_A_NUMBER, name, f"expected an integer, got {_shown(value)}")
     try:
         code: int = msgspec.convert(value, int, strict=False)

@@ -1,6 +1,7 @@
 """The score: the record out, one for each impression, and its JSON bytes."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -21,9 +22,8 @@ class Score(msgspec.Struct, frozen=True, gc=False):
 
 def struct_of(count_names: Sequence[str]) -> type[Score]:
     """The Score with one more integer field a count feature, in the order of `count_names`."""
-    return msgspec.defstruct(
-        "CountedScore", [(name, int) for name in count_names], bases=(Score,), frozen=True, gc=False
-    )
+    counts = [(name, int) for name in count_names]
+    return cast(type[Score], msgspec.defstruct("CountedScore", counts, bases=(Score,), frozen=True, gc=False))
 
 
 def decode(payload: bytes, struct: type[Score]) -> Score:

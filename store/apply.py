@@ -73,6 +73,6 @@ def _check_remembered(
     if forgotten:
         raise ForgottenError(
             f"{source.topic}/{source.partition}: offsets {forgotten[0]}..{forgotten[-1]} were counted before and their "
-            f"replies are no longer kept. Was the consumer group reset, or the topic made anew? Set the group to offset "
+            "replies are no longer kept. Was the consumer group reset, or the topic made anew? Set the group to offset "
             f"{fence}, or start with an empty STORE_NAMESPACE."
         )

@@ -64,7 +64,8 @@ def encode(request: Request) -> bytes:
 
 def decode_request(payload: bytes) -> Request:
     """The request in the log's bytes."""
-    return _request.decode(payload)
+    request: Request = _request.decode(payload)
+    return request
 
 
 def answer(first: int, request: Request, reply: bytes) -> dict[int, Counted]:

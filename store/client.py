@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from typing import Any
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -38,11 +39,13 @@ def script(client: Client, name: str) -> RunScript:
     source = files("store").joinpath(name).read_text(encoding="utf-8")
     digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()  # the name Redis gives a script
 
+    command: Callable[..., Awaitable[Any]] = client.execute_command
+
     async def run(keys: list[str], arguments: list[object]) -> list[bytes]:
         try:
-            answer = await client.execute_command("EVALSHA", digest, len(keys), *keys, *arguments)
+            answer = await command("EVALSHA", digest, len(keys), *keys, *arguments)
         except NoScriptError:
-            answer = await client.execute_command("EVAL", source, len(keys), *keys, *arguments)
+            answer = await command("EVAL", source, len(keys), *keys, *arguments)
         return list(answer)
 
     return run

@@ -54,7 +54,9 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
 
     @app.on_partitions_assigned.connect
     async def say_assigned(_: faust.App, assigned: set[TP], **__: Any) -> None:
-        logger.info("assigned: %s", ", ".join(sorted(f"{tp.topic}/{tp.partition}" for tp in assigned)) or "no partition")
+        logger.info(
+            "assigned: %s", ", ".join(sorted(f"{tp.topic}/{tp.partition}" for tp in assigned)) or "no partition"
+        )
 
     @app.on_before_shutdown.connect
     async def stop_lanes(*_: Any, **__: Any) -> None:

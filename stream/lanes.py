@@ -1,7 +1,8 @@
 """Lanes: the batches of one partition are scored in order, those of different partitions overlap.
 
-While one lane waits for Redis or Kafka another computes. What arrives for a busy lane waits and is scored together when
-it is free: batches are small when there is little to do, so latency is low, and large under load, so throughput is high.
+While one lane waits for Redis or Kafka another computes. What arrives for a busy lane waits and is scored together
+when it is free: batches are small when there is little to do, so latency is low, and large under load, so throughput
+is high.
 """
 
 import asyncio
@@ -69,6 +70,6 @@ class Lanes:
                 lane.changed.notify_all()
             try:
                 await self._score(events)
-            except Exception as error:  # noqa: BLE001  # whatever it is, the batch must not be taken for done
+            except Exception as error:  # whatever it is, the batch must not be taken for done
                 await self._on_error(error)
                 return

@@ -37,7 +37,7 @@ def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -
             before_sleep=say,
             reraise=True,
         )
-        answer = await retries(call, *arguments)
+        answer: object = await retries(call, *arguments)
         if retries.statistics["attempt_number"] > 1:
             logger.warning("%s is back after %d tries", what, retries.statistics["attempt_number"])
         return answer

@@ -39,7 +39,9 @@ def decode(source: Source, records: Sequence[Record]) -> Decoded:
         try:
             found = impression.decode(record.value)
         except DecodeError as error:
-            letter = dead_letter.rejected(record.key, record.value, error, source.topic, source.partition, record.offset)
+            letter = dead_letter.rejected(
+                record.key, record.value, error, source.topic, source.partition, record.offset
+            )
             decoded.rejected.append((record, letter))
             continue
         decoded.records.append(record)

@@ -21,5 +21,7 @@ class StreamSettings(BaseSettings):
     fetch_max_bytes: int = Field(
         1_048_576, ge=65_536, description="Bytes of one partition in one fetch; under load, the size of a batch"
     )
-    retry_max_seconds: float = Field(5.0, gt=0, description="Longest pause between two tries when Redis or Kafka is away")
+    retry_max_seconds: float = Field(
+        5.0, gt=0, description="Longest pause between two tries when Redis or Kafka is away"
+    )
     bundle: Path = Field(Path("bundles/current"), description="Folder of the bundle to serve")

@@ -44,7 +44,9 @@ def fit(
         ValueError: there are no rows, or the clicks are all the same.
     """
     if len(np.unique(clicks)) < 2:
-        raise ValueError(f"fit: expected clicked and unclicked rows, got {len(clicks)} rows of one kind; train on more hours")
+        raise ValueError(
+            f"fit: expected clicked and unclicked rows, got {len(clicks)} rows of one kind; train on more hours"
+        )
     model = CatBoostClassifier(
         iterations=parameters.iterations,
         depth=parameters.depth,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 BINS = 15
 
@@ -17,8 +18,6 @@ def calibration(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float6
         title: what is shown.
         out: the PNG.
     """
-    from matplotlib.figure import Figure  # here: it takes longer to import than most commands run
-
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     reliability, spread = figure.subplots(1, 2)
     bins = np.array_split(np.argsort(predictions, kind="stable"), min(BINS, len(predictions)))

@@ -9,7 +9,7 @@ import pandas as pd
 from schemas import hours
 from schemas.impression import CODE_FIELDS, FIELDS, STRING_FIELDS, Impression
 
-_TYPES = {name: "str" for name in STRING_FIELDS} | {name: "int32" for name in (*CODE_FIELDS, "hour", "click")}
+_TYPES = dict.fromkeys(STRING_FIELDS, "str") | dict.fromkeys((*CODE_FIELDS, "hour", "click"), "int32")
 
 
 class LogError(ValueError):
@@ -20,7 +20,7 @@ def read_log(path: Path) -> pd.DataFrame:
     """The labelled log at `path` (CSV, plain or .gz), in time order; rows of one hour keep the order of the file.
 
     Raises:
-        LogError: a column is missing, a value is not of its column's type, an hour does not exist, or there are no rows.
+        LogError: a column is missing, a value is not of its column's type, an hour does not exist, or no rows.
     """
     try:
         log = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, usecols=[*FIELDS, "click"])

@@ -31,8 +31,8 @@ VISIT_HOURS = 24
 
 # The Avazu log's audience. With these, 40.4 million impressions in 240 hours have 6.8 million ips and 2.8 million
 # device ids (the real log: 6.7 and 2.7 million), and 23,299 in 34 hours have about what its sample of that size has.
-SLOTS_AN_HOUR, USERS, IPS = 100_000, 28e6, 15.5e6
-GATEWAY_SHARE, ROAMING_SHARE = 0.22, 0.2
+SLOTS_AN_HOUR, USERS, IPS = 100_000, 28e6, 18e6
+GATEWAY_SHARE, ROAMING_SHARE = 0.22, 0.32
 REAL_DEVICE_ON_SITE, REAL_DEVICE_IN_APP = 0.058, 0.404
 CONNECTION_TYPES, CONNECTION_BOUNDS = np.array([0, 2, 3, 5]), np.array([0.888, 0.978, 0.9987])
 NO_C20 = 0.515

@@ -21,8 +21,8 @@ NULL_SITE, NULL_SITE_DOMAIN, NULL_SITE_CATEGORY = 0x85F751FD, 0xC4E18DD6, 0x50E2
 NULL_APP, NULL_APP_DOMAIN, NULL_APP_CATEGORY = 0xECAD2386, 0x7801E8D9, 0x07D7DF22
 
 # Slightly more than the log has distinct values, since some are never drawn or end before the log starts.
-SITES, APPS, CREATIVES, CAMPAIGNS, CAMPAIGN_GROUPS, MODELS = 4_765, 8_700, 2_870, 445, 61, 8_250
-APP_DOMAINS, SITE_CATEGORIES, APP_CATEGORIES, C19_CODES, C20_CODES = 590, 26, 37, 71, 171
+SITES, APPS, CREATIVES, CAMPAIGNS, CAMPAIGN_GROUPS, MODELS = 4_765, 8_740, 2_890, 455, 61, 8_250
+APP_DOMAINS, SITE_CATEGORIES, APP_CATEGORIES, C19_CODES, C20_CODES = 612, 26, 37, 72, 171
 GATEWAYS = 8_000
 SITE_SHARE = 0.622
 LOG_HOURS = 240  # births are spread over this many hours; in a longer log over all of it, and creatives last longer
@@ -277,7 +277,7 @@ def _publishers(rng: np.random.Generator, hash_: Hash, horizon: int) -> Publishe
     category[category == category[site_category.argmax()]] = NULL_SITE_CATEGORY
     category[category == category[SITES + app_category.argmax()]] = NULL_APP_CATEGORY
 
-    domains = np.where(~is_app & (rank >= 5) & (rng.random(count) < 0.06), rng.integers(2, 36, count), 1)
+    domains = np.where(~is_app & (rank >= 5) & (rng.random(count) < 0.06), rng.integers(2, 40, count), 1)
     domain = np.cumsum(domains) - domains + 1_000
     domain[is_app] = assign(rng, weight[SITES:], falling(APP_DOMAINS, 0.6, 0.25)) + 1
     domain[~is_app & (rank >= 5) & (rng.random(count) < 0.14)] = 0

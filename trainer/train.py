@@ -55,11 +55,13 @@ def train(
     is_train = (built.hours < train_until) & (built.hours > first)
     is_test = built.hours >= train_until
     if not is_train.any():
-        raise prepare.LogError(f"{log_path}: its hours begin at {first}; --train-until must be at least two hours later")
+        raise prepare.LogError(
+            f"{log_path}: its hours begin at {first}; --train-until must be at least two hours later"
+        )
     model = fit(built.rows[is_train], built.clicks[is_train], parameters, stage("trees", parameters.iterations))
     test = None
     if is_test.any():
-        predictions = np.array(predictor(model)(built.rows[is_test]))  # type: ignore[arg-type]  # rows as one matrix
+        predictions = np.array(predictor(model)(built.rows[is_test]))
         test = evaluate.quality(built.clicks[is_test], predictions)
     card = bundle.save(
         out,
