@@ -6,12 +6,12 @@ Trainer, stream, API and verification all call `builder(...)`; nothing else comp
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 
-from features.ctr import Lookup, Value
+from features.ctr import Lookup
 from features.windows import COUNT_NAMES, Counts
 from schemas import hours
 from schemas.impression import CODE_FIELDS, NULL_DEVICE_ID, Impression
 
-# One table a line; several fields make a table over their combinations.
+# One table a line, those over combinations of fields last.
 _TABLE_FIELDS: tuple[tuple[str, ...], ...] = (
     *((field,) for field in CODE_FIELDS),
     ("site_id",),
@@ -42,15 +42,10 @@ FEATURE_NAMES = (
 Row = list[float]
 Build = Callable[[Impression, Counts], Row]
 
-_value_functions: dict[str, Callable[[Impression], Value]] = {
-    table: attrgetter(*fields) for table, fields in TABLES.items()
-}
 _raw = attrgetter(*_RAW)
-
-
-def table_values(impression: Impression) -> list[Value]:
-    """The value of the impression in each of TABLES, in their order."""
-    return [value_of(impression) for value_of in _value_functions.values()]
+_singles = tuple(table for table, fields in TABLES.items() if len(fields) == 1)
+_combined = tuple(table for table, fields in TABLES.items() if len(fields) > 1)
+_single_values = attrgetter(*(TABLES[table][0] for table in _singles))  # all values in one call
 
 
 def builder(tables: Mapping[str, Lookup], prior: Callable[[], float] | float) -> Build:
@@ -63,16 +58,18 @@ def builder(tables: Mapping[str, Lookup], prior: Callable[[], float] | float) ->
     Raises:
         KeyError: a table is missing.
     """
-    lookups = tuple((value_of, tables[table].get) for table, value_of in _value_functions.items())
+    single_rates = [tables[table].get for table in _singles]
+    combined_rates = [(attrgetter(*TABLES[table]), tables[table].get) for table in _combined]
     current_prior = prior if callable(prior) else lambda: prior
 
     def build(impression: Impression, counts: Counts) -> Row:
         unseen = current_prior()
-        hour = hours.index(impression.hour)
-        row = [rate_of(value_of(impression), unseen) for value_of, rate_of in lookups]
+        row = [rate_of(value, unseen) for rate_of, value in zip(single_rates, _single_values(impression), strict=True)]
+        row += [rate_of(values_of(impression), unseen) for values_of, rate_of in combined_rates]
         row += counts
         row += _raw(impression)
         device_id = impression.device_id
+        hour = hours.index(impression.hour)
         row += (
             1.0 if device_id and device_id != NULL_DEVICE_ID else 0.0,
             hour % 24,

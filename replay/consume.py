@@ -1,7 +1,7 @@
 """Read records of a topic, all partitions, from the beginning."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -29,7 +29,7 @@ class ConsumeError(RuntimeError):
 
 def records(
     bootstrap_servers: str, topic: str, *, follow: bool = False, idle_seconds: float | None = None
-) -> Iterator[Read]:
+) -> Generator[Read, None, None]:
     """The records of the topic; without a consumer group, so nothing is committed.
 
     Args:
@@ -69,7 +69,9 @@ def _partitions(consumer: Consumer, bootstrap_servers: str, topic: str) -> list[
     return sorted(found.partitions)
 
 
-def _until_end(consumer: Consumer, partitions: list[int], follow: bool, idle_seconds: float | None) -> Iterator[Read]:
+def _until_end(
+    consumer: Consumer, partitions: list[int], follow: bool, idle_seconds: float | None
+) -> Generator[Read, None, None]:
     unfinished = set(partitions)
     last_read = time.monotonic()
     while follow or unfinished:

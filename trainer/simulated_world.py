@@ -21,8 +21,8 @@ NULL_SITE, NULL_SITE_DOMAIN, NULL_SITE_CATEGORY = 0x85F751FD, 0xC4E18DD6, 0x50E2
 NULL_APP, NULL_APP_DOMAIN, NULL_APP_CATEGORY = 0xECAD2386, 0x7801E8D9, 0x07D7DF22
 
 # Slightly more than the log has distinct values, since some are never drawn or end before the log starts.
-SITES, APPS, CREATIVES, CAMPAIGNS, CAMPAIGN_GROUPS, MODELS = 4_765, 8_740, 2_890, 455, 61, 8_250
-APP_DOMAINS, SITE_CATEGORIES, APP_CATEGORIES, C19_CODES, C20_CODES = 612, 26, 37, 72, 171
+SITES, APPS, CREATIVES, CAMPAIGNS, CAMPAIGN_GROUPS, MODELS = 4_765, 8_740, 2_890, 446, 60, 8_250
+APP_DOMAINS, SITE_CATEGORIES, APP_CATEGORIES, C19_CODES, C20_CODES = 562, 26, 36, 68, 171
 GATEWAYS = 8_000
 SITE_SHARE = 0.622
 LOG_HOURS = 240  # births are spread over this many hours; in a longer log over all of it, and creatives last longer
@@ -244,7 +244,8 @@ def assign(rng: np.random.Generator, weight: Floats, shares: Floats) -> Ints:
         shares: One a class; any scale.
 
     Returns:
-        The class of each thing. No class is empty: one that won nothing gets one of the lightest things.
+        The class of each thing. No class is empty: one that won nothing gets a thing of middling weight from
+        the fullest class.
     """
     order = rng.permutation(len(weight))
     middle = np.cumsum(weight[order]) - weight[order] / 2
@@ -252,7 +253,9 @@ def assign(rng: np.random.Generator, weight: Floats, shares: Floats) -> Ints:
     chosen = np.empty(len(weight), dtype=np.int64)
     chosen[order] = np.searchsorted(bounds / bounds[-1], middle / weight.sum(), side="right").clip(0, len(shares) - 1)
     missing = np.flatnonzero(np.bincount(chosen, minlength=len(shares)) == 0)
-    chosen[np.argsort(weight, kind="stable")[: len(missing)]] = missing
+    rivals = np.flatnonzero((chosen == np.bincount(chosen).argmax()) & (weight > 0))
+    rivals = rivals[np.argsort(weight[rivals], kind="stable")]
+    chosen[rivals[len(rivals) // 2 :][: len(missing)]] = missing
     return chosen
 
 
@@ -306,6 +309,7 @@ def _creatives(rng: np.random.Generator, hash_: Hash, horizon: int) -> Creatives
     weight = rng.permutation(falling(CREATIVES, 0.0, 0.09))
     born = np.sort(rng.integers(-horizon // 4, horizon, CREATIVES))
     dead = born + 6 + rng.exponential(horizon / 6, CREATIVES).astype(np.int64)
+    weight[dead <= 0] = 0
     cuts = np.sort(rng.choice(np.arange(1, CREATIVES), CAMPAIGNS - 1, replace=False))
     campaign = np.empty(CREATIVES, dtype=np.int64)
     campaign[np.argsort(born + 10 * rng.standard_normal(CREATIVES))] = np.searchsorted(

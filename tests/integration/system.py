@@ -1,0 +1,166 @@
+"""The system under test as processes: topics of its own, real workers, what came out of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+from local import topics
+from local.stack import Stack
+from model.bundle import load
+from replay import consume, produce
+from replay.consume import Read
+from replay.log import Message
+from replay.verify import Report, verify
+
+PATIENCE = 60.0  # seconds without progress after which a test gives up
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class System:
+    """One deployment: its topics, group and namespace are its own, so tests share a stack and do not meet."""
+
+    stack: Stack
+    bundle: Path
+    folder: Path  # of the workers' logs
+    name: str
+
+    @property
+    def impressions_topic(self) -> str:
+        """Where impressions are produced to."""
+        return f"{self.name}-impressions"
+
+    @property
+    def scores_topic(self) -> str:
+        """Where scores are read from."""
+        return f"{self.name}-scores"
+
+    @property
+    def dead_letters_topic(self) -> str:
+        """Where rejected messages are read from."""
+        return f"{self.name}-dead-letters"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a worker of this deployment is started with."""
+        return os.environ | {
+            "KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap_servers,
+            "REDIS_URL": self.stack.redis_url,
+            "IMPRESSIONS_TOPIC": self.impressions_topic,
+            "SCORES_TOPIC": self.scores_topic,
+            "DEAD_LETTERS_TOPIC": self.dead_letters_topic,
+            "CONSUMER_GROUP": self.name,
+            "STORE_NAMESPACE": self.name,
+            "SESSION_TIMEOUT_SECONDS": "3",
+            "REDIS_TIMEOUT_SECONDS": "1",
+            "BUNDLE": str(self.bundle),
+        }
+
+    def produce(self, messages: Iterable[Message], rate: float | None = None) -> int:
+        """Send messages to the impressions topic."""
+        return produce.produce(self.stack.bootstrap_servers, self.impressions_topic, messages, rate)
+
+    def scores(self, expected: int) -> list[Read]:
+        """The first `expected` scores, or those that came before patience ended."""
+        following = consume.records(self.stack.bootstrap_servers, self.scores_topic, follow=True, idle_seconds=PATIENCE)
+        return list(islice(following, expected))
+
+    def everything(self, topic: str) -> list[Read]:
+        """All records of a topic as it is now."""
+        return list(consume.records(self.stack.bootstrap_servers, topic))
+
+    def distinct_scores(self, expected: int) -> list[Read]:
+        """All scores up to the `expected`-th distinct one; workers that were killed leave duplicates."""
+        following = consume.records(self.stack.bootstrap_servers, self.scores_topic, follow=True, idle_seconds=PATIENCE)
+        places: set[tuple[int, int]] = set()
+        found: list[Read] = []
+        while len(places) < expected and (record := next(following, None)):
+            score = json.loads(record.value or b"")
+            places.add((score["partition"], score["offset"]))
+            found.append(record)
+        following.close()
+        return found
+
+    def verify(self, scores: Sequence[Read]) -> Report:
+        """Hold the scores against the batch path."""
+        return verify(
+            load(self.bundle), self.everything(self.impressions_topic), scores, self.everything(self.dead_letters_topic)
+        )
+
+
+def deploy(stack: Stack, bundle: Path, folder: Path) -> System:
+    """A deployment with its topics made."""
+    system = System(stack, bundle, folder, f"test-{uuid4().hex[:8]}")
+    names = (system.impressions_topic, system.scores_topic, system.dead_letters_topic)
+    topics.create(stack.bootstrap_servers, dict.fromkeys(names, PARTITIONS))
+    return system
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it holds; fail when patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "patience ended"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker process and what it says."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def wait_until_assigned(self) -> None:
+        """Until it has been given partitions."""
+        self.wait_until_said("assigned: ")
+
+    def wait_until_said(self, words: str) -> None:
+        """Until its log holds these words."""
+
+        def has_said() -> bool:
+            assert self.process.poll() is None, self.said()
+            return words in self.said()
+
+        eventually(has_said)
+
+    def assigned(self) -> set[str]:
+        """The partitions that it was given last, as topic/partition."""
+        last = self.said().rsplit("assigned: ", 1)[-1]
+        return {partition.strip() for partition in last.splitlines()[0].split(",")}
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def end(self) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def worker(system: System, *command: str) -> Iterator[Worker]:
+    """A worker process, `ctr worker` or another Python command; killed when the block ends, if it still lives."""
+    log = system.folder / f"{uuid4().hex[:8]}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, *(command or ("-m", "cli", "worker"))],
+            env=system.environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Worker(process, log)
+    finally:
+        process.kill()
+        process.wait()
