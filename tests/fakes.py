@@ -203,3 +203,11 @@ def _append(topic: list[Read], sent: Sequence[Outgoing], partition: int) -> None
     used = Counter(record.partition for record in topic)[partition]
     for offset, (key, value, timestamp, headers) in enumerate(sent, start=used):
         topic.append(Read(partition, offset, timestamp, timestamp + 5, key, value, tuple(headers)))
+
+
+def packed(state: State, key: Key, day: int) -> str | bool:
+    """A key's tiles of a day as apply.lua keeps them: hour of day, count in four 7-bit digits; False for none."""
+    tiles = {hour: count for hour, count in state.get(key, {}).items() if hour // 24 == day}
+    return "".join(
+        chr(hour % 24) + "".join(chr(count >> shift & 127) for shift in (21, 14, 7, 0)) for hour, count in tiles.items()
+    ) or (False)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.ctr import CausalLookup, Totals, lookup, smoothed
-from strategies import probabilities
 
 WEIGHTS = st.floats(0.1, 1000)
+PRIORS = st.floats(1e-6, 1 - 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_smoothed_rate_by_hand(
     assert smoothed(clicks, impressions, prior, weight) == expected
 
 
-@given(st.data(), st.integers(0, 10**9), probabilities(), WEIGHTS)
+@given(st.data(), st.integers(0, 10**9), PRIORS, WEIGHTS)
 def test_the_smoothed_rate_lies_between_the_prior_and_the_raw_rate(
     data: st.DataObject, impressions: int, prior: float, weight: float
 ) -> None:
@@ -42,7 +42,7 @@ def test_the_smoothed_rate_lies_between_the_prior_and_the_raw_rate(
     assert min(raw, prior) * (1 - 1e-12) <= rate <= max(raw, prior) * (1 + 1e-12)
 
 
-@given(probabilities(), WEIGHTS)
+@given(PRIORS, WEIGHTS)
 def test_evidence_wins_in_the_end(prior: float, weight: float) -> None:
     """With ten thousand times the weight in impressions, the rate is the raw rate."""
     impressions = math.ceil(weight * 10_000)
@@ -54,7 +54,7 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, probabilities(), WEIGHTS)
+@given(EVENTS, PRIORS, WEIGHTS)
 def test_a_causal_lookup_knows_exactly_what_it_was_told(
     events: list[tuple[object, int, int]], prior: float, weight: float
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_causal_lookup_knows_exactly_what_it_was_told(
         told.append((value, clicks, clicks + unclicked))
 
 
-@given(EVENTS, probabilities(), WEIGHTS)
+@given(EVENTS, PRIORS, WEIGHTS)
 def test_the_finished_table_is_the_causal_one_frozen(
     events: list[tuple[object, int, int]], prior: float, weight: float
 ) -> None:
