@@ -30,7 +30,8 @@ NULL_DEVICE = int(NULL_DEVICE_ID, 16)
 VISIT_HOURS = 24
 
 # The Avazu log's audience. With these, 40 million impressions in 240 hours have 6.5 million ips and 2.6 million
-# device ids (the real log: 6.7 and 2.7 million); 23,299 in 34 hours have 19,817 and 4,236 (its sample: 19,929 and 4,247).
+# device ids (the real log: 6.7 and 2.7 million); 23,299 in 34 hours have 19,817 and 4,236 (its sample of that size:
+# 19,929 and 4,247).
 SLOTS_AN_HOUR, USERS, IPS = 100_000, 28e6, 18e6
 GATEWAY_SHARE, ROAMING_SHARE = 0.22, 0.32
 REAL_DEVICE_ON_SITE, REAL_DEVICE_IN_APP = 0.058, 0.404

@@ -277,14 +277,15 @@ def _publishers(rng: np.random.Generator, hash_: Hash, horizon: int) -> Publishe
     site_category = assign(rng, weight[:SITES], falling(SITE_CATEGORIES, 0.3, 0.5))
     app_category = assign(rng, weight[SITES:], falling(APP_CATEGORIES, 0.5, 0.6))
     category = hash_.name(np.concatenate([site_category, 100 + app_category]).astype(np.uint64), "category")
-    category[category == category[site_category.argmax()]] = NULL_SITE_CATEGORY
-    category[category == category[SITES + app_category.argmax()]] = NULL_APP_CATEGORY
+    # Some sites and apps have no category or no domain of their own, and share the null one.
+    category[:SITES][site_category == 4] = NULL_SITE_CATEGORY
+    category[SITES:][app_category == 4] = NULL_APP_CATEGORY
 
     domains = np.where(~is_app & (rank >= 5) & (rng.random(count) < 0.06), rng.integers(2, 40, count), 1)
     domain = np.cumsum(domains) - domains + 1_000
     domain[is_app] = assign(rng, weight[SITES:], falling(APP_DOMAINS, 0.6, 0.25)) + 1
     domain[~is_app & (rank >= 5) & (rng.random(count) < 0.14)] = 0
-    domain[is_app & (domain == 2)] = 0
+    domain[is_app & (domain == 3)] = 0
 
     banner_pos, position_effect = coded(rng, weight, BANNER_POSITIONS)
     c1 = np.array(list(C1_OF_PUBLISHER))[assign(rng, weight, np.array(list(C1_OF_PUBLISHER.values())))]
