@@ -71,7 +71,7 @@ def main() -> None:
 def _messages() -> list[Message]:
     """Train a bundle on a simulated log; the messages of EVENTS further rows of it."""
     path = OUT / "log.csv"
-    simulate(path, None, rows=TRAIN_ROWS + EVENTS, seed=1, hours=HOURS, start="14102100")
+    simulate(path, None, rows=TRAIN_ROWS + EVENTS, seed=1, hours=HOURS)
     train(path, TRAIN_UNTIL, OUT / "bundle")
     return list(islice(log.messages(path), TRAIN_ROWS, None))
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trainer.evaluate import Quality
 
 ROWS, HOURS = 300_000, 48  # of the simulated log
+AVAZU_ROWS, AVAZU_HOURS = 40_428_967, 240
 REPLAYED_HOURS = 10
 BROKEN = 100
 WORKERS, PARTITIONS = 2, 4
@@ -89,7 +90,9 @@ def _simulated(out: Path, progress: show.Advance) -> Path:
     from trainer.simulate import simulate
 
     log = out / "log.csv.gz"
-    simulate(log, out / "truth.csv", rows=ROWS, seed=0, hours=HOURS, start="14102100", progress=progress)
+    # As many impressions a user as in Avazu's whole log, so that counts say something in two days.
+    audience = ROWS / AVAZU_ROWS * AVAZU_HOURS / HOURS
+    simulate(log, out / "truth.csv", rows=ROWS, seed=0, hours=HOURS, audience=audience, progress=progress)
     return log
 
 

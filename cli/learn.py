@@ -14,6 +14,9 @@ def simulate(
     rows: Annotated[int, typer.Option(min=1, help="Impressions.")] = 1_000_000,
     hours: Annotated[int, typer.Option(min=1, help="Event hours that the log spans.")] = 240,
     start: Annotated[str, typer.Option(help="First hour, YYMMDDHH.")] = "14102100",
+    audience: Annotated[
+        float, typer.Option(help="Users, relative to Avazu's; below 1 they come back more often in a short log.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Equal seeds make equal logs.")] = 0,
     truth: Annotated[Path | None, typer.Option(help="Where each row's true click probability goes.")] = None,
     as_json: Json = False,
@@ -25,7 +28,16 @@ def simulate(
     from trainer.simulate import simulate as make_log
 
     with show.progress() as stage:
-        make_log(out, truth, rows=rows, seed=seed, hours=hours, start=start, progress=stage("simulate", rows))
+        make_log(
+            out,
+            truth,
+            rows=rows,
+            seed=seed,
+            hours=hours,
+            start=start,
+            audience=audience,
+            progress=stage("simulate", rows),
+        )
     show.result("Simulated", {"log": str(out), "rows": rows, "hours": hours, "seed": seed}, as_json)
 
 

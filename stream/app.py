@@ -70,6 +70,7 @@ def _faust_app(settings: StreamSettings) -> faust.App:
         settings.consumer_group,
         broker=[URL(f"records://{server.strip()}") for server in settings.kafka_bootstrap_servers.split(",")],
         broker_commit_interval=settings.commit_interval_seconds,
+        broker_commit_every=16,  # acked batches: bounds what is redelivered, and with it the store's log of replies
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 5,
         consumer_auto_offset_reset="earliest",

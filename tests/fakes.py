@@ -187,7 +187,8 @@ def streamed(served: Bundle, partitions: Sequence[Sequence[bytes | None]], batch
     waiting = [(Source("impressions", number), records(values)) for number, values in enumerate(partitions)]
     for source, all_records in waiting:
         topics.impressions.extend(
-            Read(source.partition, one.offset, one.timestamp, one.timestamp, one.key, one.value, ()) for one in all_records
+            Read(source.partition, one.offset, one.timestamp, one.timestamp, one.key, one.value, ())
+            for one in all_records
         )
     while any(left for _, left in waiting):
         for source, left in waiting:

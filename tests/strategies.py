@@ -24,7 +24,9 @@ def impressions(hour_indices: st.SearchStrategy[int] = st.sampled_from(EDGES)) -
     """Impressions of few devices, sites and codes, in hours of these indices."""
     few = st.sampled_from(("x", "y"))
     code = st.integers(-1, 2)
-    drawn: dict[str, st.SearchStrategy[Any]] = {name: few for name in STRING_FIELDS} | {name: code for name in CODE_FIELDS}
+    drawn: dict[str, st.SearchStrategy[Any]] = {name: few for name in STRING_FIELDS} | {
+        name: code for name in CODE_FIELDS
+    }
     drawn |= {
         "id": st.integers(0, 10**19).map(str),
         "hour": hour_indices.map(hours.from_index),
@@ -82,7 +84,9 @@ _SCALARS = st.one_of(
     st.text(max_size=70),
     st.sampled_from(("\ud800", "7", "-1", "1.0", "1e9", "NaN", "inf", "", " 5", "0x10", "14102100", "9" * 100)),
 )
-_JSON = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2))
+_JSON = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2)
+)
 
 
 @st.composite

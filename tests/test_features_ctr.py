@@ -24,9 +24,7 @@ PRIORS = st.floats(1e-6, 1 - 1e-6)
         (7, 7, 1.0, 20.0, 1.0),
     ],
 )
-def test_the_smoothed_rate_by_hand(
-    clicks: int, impressions: int, prior: float, weight: float, expected: float
-) -> None:
+def test_the_smoothed_rate_by_hand(clicks: int, impressions: int, prior: float, weight: float, expected: float) -> None:
     """(clicks + weight * prior) / (impressions + weight)."""
     assert smoothed(clicks, impressions, prior, weight) == expected
 

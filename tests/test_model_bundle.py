@@ -80,7 +80,9 @@ def test_loading_twice_gives_the_same_predictions(bundle_folder: Path, bundle_: 
     assert again.predict(rows) == bundle_.predict(rows)
 
 
-def test_equal_training_gives_equal_files_and_an_equal_version(bundle_folder: Path, log_path: Path, tmp_path: Path) -> None:
+def test_equal_training_gives_equal_files_and_an_equal_version(
+    bundle_folder: Path, log_path: Path, tmp_path: Path
+) -> None:
     """Training again with the same log and parameters writes the same bytes; other parameters another version."""
     train(log_path, 14102200, tmp_path / "again", FitParameters(iterations=20, depth=4))
     assert bundle.load(tmp_path / "again").version == bundle.load(bundle_folder).version

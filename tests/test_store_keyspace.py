@@ -10,7 +10,9 @@ from store.keyspace import Source
 NAMESPACES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}"), min_size=1, max_size=20)
 
 
-@given(NAMESPACES, st.from_regex(r"[a-zA-Z0-9._-]{1,30}", fullmatch=True), st.integers(0, 10_000), st.integers(0, 10**6))
+@given(
+    NAMESPACES, st.from_regex(r"[a-zA-Z0-9._-]{1,30}", fullmatch=True), st.integers(0, 10_000), st.integers(0, 10**6)
+)
 def test_all_names_of_a_namespace_share_a_slot(namespace: str, topic: str, partition: int, day: int) -> None:
     """Redis Cluster puts all keys of one Lua call on one node."""
     source = Source(topic, partition)

@@ -181,7 +181,7 @@ def test_creatives_come_and_belong_to_one_campaign(log: pd.DataFrame) -> None:
 
 
 def test_progress_counts_rows_and_the_log_appears_when_complete(tmp_path: Path) -> None:
-    """Progress rises hour by hour to all rows; until the end the log has another name."""
+    """Progress is told of each hour's rows, all rows in the end; until then the log has another name."""
     out, seen = tmp_path / "log.csv", []
 
     def progress(rows: int) -> None:
@@ -190,8 +190,7 @@ def test_progress_counts_rows_and_the_log_appears_when_complete(tmp_path: Path) 
 
     simulate(out, None, rows=1_000, seed=1, hours=4, progress=progress)
     assert len(seen) == 4
-    assert seen == sorted(seen)
-    assert seen[-1] == 1_000
+    assert sum(seen) == 1_000
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 

@@ -58,7 +58,7 @@ def simulate(
         hours: How many hours the impressions are spread over.
         start: The first hour, YYMMDDHH.
         audience: How many users there are, relative to the Avazu log's.
-        progress: Is called after each hour with the number of rows written so far.
+        progress: Is told of the rows of each hour when they are written.
 
     Raises:
         ValueError: An argument is out of its range; nothing was written.
@@ -68,13 +68,11 @@ def simulate(
     _check(rows, seed, hours, audience)
     counts = rows_by_hour(rows, seed, hours, first.hour)
     world = calibrated(make_world(seed, first.hour + hours, audience), counts, first.hour)
-    written = 0
     with _csv(out, COLUMNS) as write_log, _csv(truth, TRUTH_COLUMNS) as write_truth:
         for batch in _ahead(_batches(world, counts, first)):
             write_log(batch.select(COLUMNS))
             write_truth(batch.select(TRUTH_COLUMNS))
-            written += batch.num_rows
-            progress(written)
+            progress(batch.num_rows)
 
 
 def rows_by_hour(rows: int, seed: int, hours: int, first_hour: int) -> Ints:

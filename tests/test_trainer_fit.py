@@ -1,0 +1,59 @@
+"""Fitting: reproducible, told of progress, and refusing what can not be learnt from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.definition import FEATURE_NAMES
+from trainer.fit import FitParameters, fit
+
+SMALL = FitParameters(iterations=8, depth=3)
+
+
+def made_up(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of which the first feature decides the click, more or less."""
+    draw = np.random.default_rng(seed)
+    rows = draw.random((count, len(FEATURE_NAMES)), dtype=np.float32)
+    return rows, (rows[:, 0] + 0.2 * draw.standard_normal(count) > 0.6).astype(np.int8)
+
+
+def test_equal_arguments_give_an_equal_file(tmp_path: Path) -> None:
+    """Byte for byte, so that a bundle's hash says what it was trained with; another seed gives another file."""
+    rows, clicks = made_up()
+    parameters = [SMALL, SMALL, FitParameters(iterations=8, depth=3, seed=1)]
+    for number, one in enumerate(parameters):
+        fit(rows, clicks, one).save_model(str(tmp_path / str(number)))
+    first, second, other = [(tmp_path / str(number)).read_bytes() for number in range(3)]
+    assert first == second
+    assert first != other
+
+
+def test_the_model_knows_the_features_names_and_learns() -> None:
+    """Features are named, and the one that decides is the most important."""
+    model = fit(*made_up(), SMALL)
+    assert tuple(model.feature_names_) == FEATURE_NAMES
+    assert np.argmax(model.get_feature_importance()) == 0
+    assert model.tree_count_ == 8
+
+
+def test_progress_is_told_tree_by_tree() -> None:
+    """Each finished tree is reported."""
+    told: list[int] = []
+    fit(*made_up(), SMALL, told.append)
+    assert told == [1] * 8
+
+
+def test_nothing_is_written_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CatBoost leaves no catboost_info where the command was started."""
+    monkeypatch.chdir(tmp_path)
+    fit(*made_up(), SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("clicks", [[], [0, 0, 0], [1, 1]])
+def test_what_can_not_be_learnt_from_is_refused(clicks: list[int]) -> None:
+    """No rows, or clicks that are all the same, are an error that says what to do."""
+    rows = np.zeros((len(clicks), len(FEATURE_NAMES)), dtype=np.float32)
+    with pytest.raises(ValueError, match=f"got {len(clicks)} rows of one kind; train on more hours"):
+        fit(rows, np.array(clicks, dtype=np.int8), SMALL)

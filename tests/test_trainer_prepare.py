@@ -1,0 +1,128 @@
+"""Reading a labelled log into a frame in time order."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fakes
+from schemas.impression import FIELDS, Impression
+from trainer.prepare import LogError, hour_slices, impressions, read_log
+
+LOG = fakes.click_log(300, seed=2)
+
+
+def shown(row: Impression) -> Impression:
+    """The row without its click."""
+    return Impression(*[getattr(row, name) for name in FIELDS])
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])
+def test_a_log_is_read_row_by_row_as_it_was_written(tmp_path: Path, name: str) -> None:
+    """Plain or gzipped, the frame's impressions and clicks are the log's."""
+    log = read_log(fakes.write_log(tmp_path / name, LOG))
+    assert list(impressions(log)) == [shown(row) for row in LOG]
+    assert log["click"].tolist() == [row.click for row in LOG]
+
+
+def test_rows_are_sorted_by_hour_and_keep_their_order_within_it(tmp_path: Path) -> None:
+    """A shuffled log comes in time order; rows of one hour as the file has them."""
+    shuffled = random.Random(1).sample(LOG, len(LOG))
+    log = read_log(fakes.write_log(tmp_path / "log.csv", shuffled))
+    assert list(impressions(log)) == [shown(row) for row in sorted(shuffled, key=lambda row: row.hour)]
+
+
+def test_values_keep_their_types_and_texts(tmp_path: Path) -> None:
+    """Codes are integers; texts that look like numbers, nulls or nothing stay as they are."""
+    row = fakes.fields(
+        id="0017", site_id="NA", app_id="null", device_id="", site_domain="1e5", device_model='a"b,c', C20=-1
+    )
+    (found,) = impressions(read_log(fakes.write_log(tmp_path / "log.csv", [row | {"click": 1}])))
+    assert found == Impression(**row)
+    assert all(type(getattr(found, name)) is type(value) for name, value in row.items())
+
+
+def test_other_columns_are_left_out_and_any_order_is_taken(tmp_path: Path) -> None:
+    """The header says what is what, and what is not needed is not kept."""
+    rows = [fakes.fields(click=0, more="x")]
+    log = read_log(fakes.write_log(tmp_path / "log.csv", rows, ("more", *reversed(FIELDS), "click")))
+    assert set(log.columns) == {*FIELDS, "click"}
+    assert list(impressions(log)) == [fakes.impression()]
+
+
+def test_hour_slices_cover_the_log_hour_by_hour(tmp_path: Path) -> None:
+    """Each hour comes once, ascending, with exactly its rows."""
+    rows = [fakes.fields(click=0, hour=hour) for hour in (14103122, 14103122, 14103123, 14110100, 14110102, 14110102)]
+    log = read_log(fakes.write_log(tmp_path / "log.csv", rows))
+    assert list(hour_slices(log)) == [
+        (14103122, slice(0, 2)),
+        (14103123, slice(2, 3)),
+        (14110100, slice(3, 4)),
+        (14110102, slice(4, 6)),
+    ]
+
+
+def test_the_sample_is_read_whole(sample_path: Path) -> None:
+    """The real log's sample has its known number of rows, hours and clicks."""
+    log = read_log(sample_path)
+    assert len(log) == 23_299
+    assert (log["hour"].iloc[0], log["hour"].iloc[-1]) == (14102100, 14102209)
+    assert log["click"].mean() == pytest.approx(0.1709, abs=5e-5)
+    assert log["device_id"].nunique() == 4_247
+
+
+def spoiled(**changes: Any) -> Callable[[Path], object]:
+    """Writes a log of two rows, the second with some values changed."""
+    return lambda path: fakes.write_log(path, [fakes.fields(click=0), fakes.fields(click=1) | changes])
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda path: None, "not found; make one with `ctr simulate --out "),
+        (lambda path: path.write_bytes(b""), "expected the columns click, id, hour"),
+        (lambda path: fakes.write_log(path, []), "no rows"),
+        (lambda path: fakes.write_log(path, [fakes.fields()], FIELDS), "click"),
+        (lambda path: fakes.write_log(path, [fakes.fields(click=0)], ("click", *FIELDS[:-1])), "C21"),
+        (spoiled(C14="many"), "many"),
+        (spoiled(C14=""), "expected the columns"),
+        (spoiled(C14=2**40), "expected the columns"),
+        (spoiled(C14=2**70), "expected the columns"),
+        (spoiled(click="yes"), "yes"),
+        (spoiled(click=2), "click"),
+        (spoiled(click=-1), "click"),
+        (spoiled(click=300), "click"),
+        (spoiled(hour="today"), "today"),
+        (spoiled(hour=14103200), "hour: expected YYMMDDHH of a real date and hour, got [14103200]"),
+        (spoiled(hour=0), "hour: expected YYMMDDHH of a real date and hour, got [0]"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00" * 50), ""),
+        (lambda path: path.mkdir(), ""),
+    ],
+)
+def test_a_log_that_can_not_be_learnt_from_says_why(tmp_path: Path, write: Callable[[Path], object], said: str) -> None:
+    """The error names the file and what is wrong with it."""
+    path = tmp_path / "log.csv"
+    write(path)
+    with pytest.raises(LogError) as caught:
+        read_log(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [10, 40])
+def test_a_truncated_gzip_says_so(tmp_path: Path, cut: int) -> None:
+    """A download that was cut off is an error that names the file."""
+    path = fakes.write_log(tmp_path / "log.csv.gz", LOG)
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(LogError, match=r"log\.csv\.gz"):
+        read_log(path)
+
+
+def test_a_gz_that_is_none_says_so(tmp_path: Path) -> None:
+    """A plain file that is named .gz is an error that names it."""
+    path = tmp_path / "log.csv.gz"
+    path.write_text("id,click\n1,0\n")
+    with pytest.raises(LogError, match=r"log\.csv\.gz"):
+        read_log(path)

@@ -1,0 +1,118 @@
+"""From a log to a bundle."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fakes
+from model import bundle
+from trainer.fit import FitParameters
+from trainer.prepare import LogError
+from trainer.train import WEIGHT, train
+
+SMALL = FitParameters(iterations=5, depth=3)
+LOG = fakes.click_log(600, hours_spanned=30, seed=4)
+
+
+@pytest.fixture(scope="module")
+def log_of_30_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log from 14102100 to 14102205."""
+    return fakes.write_log(tmp_path_factory.mktemp("log") / "log.csv", LOG)
+
+
+def test_the_log_is_split_by_time(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """Hours before train_until are learnt from, save the first; the test is the rest."""
+    trained = train(log_of_30_hours, 14102200, tmp_path, SMALL)
+    assert trained.train_impressions == sum(14102100 < row.hour < 14102200 for row in LOG)
+    assert trained.test is not None
+    assert trained.test.impressions == sum(row.hour >= 14102200 for row in LOG)
+    assert trained.test.clicks == sum(row.click for row in LOG if row.hour >= 14102200)
+    card = bundle.load(tmp_path).card
+    assert card == trained.card
+    assert (card.trained_from, card.trained_through, card.weight) == (14102100, 14102123, WEIGHT)
+    assert card.impressions == sum(row.hour < 14102200 for row in LOG)
+    assert card.metrics["logloss"] == trained.test.logloss
+
+
+def test_the_clicks_of_the_test_change_nothing_but_the_metrics(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """Model and tables are byte for byte those of a log whose last hours were clicked otherwise."""
+    from msgspec.structs import replace
+
+    other = [replace(row, click=1 - row.click) if row.hour >= 14102200 else row for row in LOG]
+    train(log_of_30_hours, 14102200, tmp_path / "one", SMALL)
+    train(fakes.write_log(tmp_path / "other.csv", other), 14102200, tmp_path / "other", SMALL)
+    one, changed = bundle.verify(tmp_path / "one"), bundle.verify(tmp_path / "other")
+    assert one.files == changed.files
+    assert one.prior == changed.prior
+    assert one.metrics != changed.metrics
+
+
+def test_a_log_without_a_test_gives_a_bundle_without_metrics(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """Where the log ends before train_until, all of it is learnt from and nothing is claimed."""
+    trained = train(log_of_30_hours, 15010100, tmp_path, SMALL)
+    assert trained.test is None
+    assert bundle.load(tmp_path).card.metrics == {}
+    assert trained.card.impressions == len(LOG)
+
+
+def test_figures_that_json_can_not_hold_are_left_out(tmp_path: Path) -> None:
+    """A test without clicks has no AUC; the card is still JSON and loads."""
+    from msgspec.structs import replace
+
+    log = [replace(row, click=0) if row.hour >= 14102200 else row for row in LOG]
+    trained = train(fakes.write_log(tmp_path / "log.csv", log), 14102200, tmp_path / "bundle", SMALL)
+    assert trained.test is not None
+    assert np.isnan(trained.test.auc)
+    card = json.loads((tmp_path / "bundle" / bundle.CARD).read_bytes(), parse_constant=pytest.fail)
+    assert set(card["metrics"]) == {"impressions", "clicks", "logloss"}
+    assert bundle.load(tmp_path / "bundle").card == trained.card
+
+
+@pytest.mark.parametrize("train_until", [0, 14102023, 14102100, 14102101])
+def test_too_few_hours_to_learn_from_is_refused(log_of_30_hours: Path, tmp_path: Path, train_until: int) -> None:
+    """Nothing, or only the first hour, before train_until: the error says when the log begins and what to do."""
+    with pytest.raises(LogError, match="its hours begin at 14102100; --train-until must be at least two hours later"):
+        train(log_of_30_hours, train_until, tmp_path / "bundle", SMALL)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_two_hours_are_enough(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """The earliest possible train_until trains."""
+    assert train(log_of_30_hours, 14102102, tmp_path, SMALL).train_impressions > 0
+
+
+def test_a_log_without_clicks_is_refused(tmp_path: Path) -> None:
+    """Rows of one kind can not be learnt from, and the error says so."""
+    from msgspec.structs import replace
+
+    log = fakes.write_log(tmp_path / "log.csv", [replace(row, click=0) for row in LOG])
+    with pytest.raises(ValueError, match="train on more hours"):
+        train(log, 14102200, tmp_path / "bundle", SMALL)
+
+
+def test_stages_tell_their_progress_to_the_end(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """Each stage announces a total and reports all of it."""
+    told: dict[str, list[int]] = {}
+
+    def stage(name: str, total: int, /) -> Callable[[int], None]:
+        told[name] = [total, 0]
+
+        def advance(steps: int) -> None:
+            told[name][1] += steps
+
+        return advance
+
+    train(log_of_30_hours, 14102200, tmp_path, SMALL, stage)
+    assert told == {"features": [600, 600], "trees": [5, 5]}
+
+
+def test_the_sample_is_learnt_from(sample_path: Path, tmp_path: Path) -> None:
+    """On the real log's sample a small model is better than knowing only the CTR, and calibrated."""
+    trained = train(sample_path, 14102200, tmp_path, FitParameters(iterations=60))
+    assert trained.test is not None
+    assert trained.test.normalized_entropy < 0.97
+    assert trained.test.auc > 0.68
+    assert 0.85 < trained.test.calibration_ratio < 1.15
