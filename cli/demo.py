@@ -21,13 +21,14 @@ from cli.stream import latency, mixed
 if TYPE_CHECKING:
     from local.stack import Stack
     from replay.consume import Read
+    from replay.labels import Labelled
     from replay.log import Message
     from replay.verify import Report
-    from trainer.evaluate import Quality
 
 ROWS, HOURS = 300_000, 48  # of the simulated log
 AVAZU_ROWS, AVAZU_HOURS = 40_428_967, 240
-REPLAYED_HOURS = 10
+TEST_HOURS = 10  # at the log's end: not learnt from, judged on
+WARM_UP_HOURS = 24  # replayed before them, so that counts are as warm as they were in training
 BROKEN = 100
 WORKERS, PARTITIONS = 2, 4
 CALM = 5000  # messages at the end, sent at CALM_RATE, whose latency is measured
@@ -45,13 +46,14 @@ def demo(
     broker: Broker = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train on all but a log's last 10 hours, replay these and broken messages through Kafka, verify every score.
+    """Train on all but a log's last 10 hours; replay these, the day before and broken messages through Kafka; verify.
 
     Example: `ctr demo --data train.csv.gz`
     """
     from local import stack, topics
     from model.bundle import load
     from replay import consume
+    from replay.labels import labelled
     from replay.verify import verify
     from trainer.train import train
 
@@ -59,9 +61,9 @@ def demo(
     bundle = out / "bundle"
     with show.progress() as stage:
         log = data or _simulated(out, stage("simulate", ROWS))
-        first_hour = _first_replayed_hour(log)
-        train(log, first_hour, bundle, stage=stage)
-        messages = list(_messages(log, first_hour))
+        test_from = _first_test_hour(log)
+        train(log, test_from, bundle, stage=stage)
+        messages = list(_messages(log, test_from))
         with stack.running(
             broker=broker,
             kafka_bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS"),
@@ -77,8 +79,8 @@ def demo(
             )
             versions = {"broker": running.broker.name, "redis_version": running.redis.version}
         report = verify(load(bundle), impressions, scores, rejected, stage("verify", len(scores)))
-    quality = _quality(impressions, scores, out)
-    summary = _summary(report, scores, quality) | versions
+    quality = _quality(labelled(impressions, scores, test_from), out, None if data else out / "truth.csv")
+    summary = _summary(report, scores) | quality | versions
     show.result(f"Demo: {log}", summary, as_json)
     _write(out / "summary.json", summary)
     if not report.ok:
@@ -96,20 +98,21 @@ def _simulated(out: Path, progress: show.Advance) -> Path:
     return log
 
 
-def _first_replayed_hour(log: Path) -> int:
-    """The hour that leaves the last REPLAYED_HOURS hours of the log to replay."""
+def _first_test_hour(log: Path) -> int:
+    """The hour that leaves the log's last TEST_HOURS hours as the test."""
     from schemas import hours
     from trainer import prepare
 
     last = int(prepare.read_log(log)["hour"].iloc[-1])
-    return hours.from_index(hours.index(last) - REPLAYED_HOURS + 1)
+    return hours.from_index(hours.index(last) - TEST_HOURS + 1)
 
 
-def _messages(log: Path, first_hour: int) -> Iterator["Message"]:
+def _messages(log: Path, test_from: int) -> Iterator["Message"]:
     """The rows to replay with broken ones among them."""
     from replay import log as logs
+    from schemas import hours
 
-    return mixed(logs.messages(log, first_hour), BROKEN)
+    return mixed(logs.messages(log, hours.from_index(hours.index(test_from) - WARM_UP_HOURS)), BROKEN)
 
 
 def _names() -> dict[str, str]:
@@ -193,7 +196,7 @@ def _stream(
     return scores
 
 
-def _summary(report: "Report", scores: Sequence["Read"], quality: "Quality") -> dict[str, object]:
+def _summary(report: "Report", scores: Sequence["Read"]) -> dict[str, object]:
     calm = min(CALM, report.impressions // 2)
     by_time = sorted(scores, key=lambda record: record.timestamp)
     rush, rest = by_time[:-calm], by_time[-calm:]
@@ -210,24 +213,36 @@ def _summary(report: "Report", scores: Sequence["Read"], quality: "Quality") -> 
         "events_per_second": round(len(rush) / seconds),
         "latency_ms": latency(rest),
         "latency_at_events_per_second": CALM_RATE,
-        "logloss": quality.logloss,
-        "normalized_entropy": quality.normalized_entropy,
-        "auc": quality.auc,
-        "calibration_ratio": quality.calibration_ratio,
     }
 
 
-def _quality(impressions: Sequence["Read"], scores: Sequence["Read"], out: Path) -> "Quality":
-    """How good the streamed scores are, by the clicks of the replayed log; draws the calibration plot."""
-    import numpy as np
+def _quality(rows: Sequence["Labelled"], out: Path, truth: Path | None) -> dict[str, object]:
+    """How good the streamed scores of the test hours are; draws the calibration plot.
 
-    from replay.labels import clicks_and_predictions
+    With the true probabilities of a simulated log, also the logloss that they have: the best that any model can reach.
+    """
+    import numpy as np
+    from pyarrow import csv
+
     from trainer import plots
     from trainer.evaluate import quality
 
-    clicks, predictions = map(np.array, clicks_and_predictions(impressions, scores))
-    plots.calibration(clicks, predictions, "Streamed scores", out / "calibration.png")
-    return quality(clicks, predictions)
+    clicks = np.array([row.click for row in rows], dtype=np.int8)
+    predictions = np.array([row.click_proba for row in rows])
+    plots.calibration(clicks, predictions, "Streamed scores of the test hours", out / "calibration.png")
+    found = quality(clicks, predictions)
+    figures: dict[str, object] = {
+        "test_impressions": found.impressions,
+        "logloss": found.logloss,
+        "normalized_entropy": found.normalized_entropy,
+        "auc": found.auc,
+        "calibration_ratio": found.calibration_ratio,
+    }
+    if truth:
+        table = csv.read_csv(truth, convert_options=csv.ConvertOptions(column_types={"id": "string"}))
+        true_proba = dict(zip(table["id"].to_pylist(), table["true_proba"].to_pylist(), strict=True))
+        figures["logloss_of_truth"] = quality(clicks, np.array([true_proba[row.id] for row in rows])).logloss
+    return figures
 
 
 def _write(path: Path, summary: dict[str, object]) -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import fakes
 import pytest
 from hypothesis import HealthCheck, settings
 
-import fakes
 from model import bundle
 from model.bundle import Bundle
 from trainer.fit import FitParameters

@@ -4,9 +4,9 @@ import json
 import math
 from typing import Any
 
+import fakes
 from hypothesis import strategies as st
 
-import fakes
 from replay.broken import KINDS
 from schemas import hours
 from schemas.impression import CODE_FIELDS, FIELDS, MAX_STRING, NULL_DEVICE_ID, STRING_FIELDS, Impression, encode
@@ -24,9 +24,7 @@ def impressions(hour_indices: st.SearchStrategy[int] = st.sampled_from(EDGES)) -
     """Impressions of few devices, sites and codes, in hours of these indices."""
     few = st.sampled_from(("x", "y"))
     code = st.integers(-1, 2)
-    drawn: dict[str, st.SearchStrategy[Any]] = {name: few for name in STRING_FIELDS} | {
-        name: code for name in CODE_FIELDS
-    }
+    drawn: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(STRING_FIELDS, few) | dict.fromkeys(CODE_FIELDS, code)
     drawn |= {
         "id": st.integers(0, 10**19).map(str),
         "hour": hour_indices.map(hours.from_index),

@@ -1,11 +1,11 @@
 """The one definition of a row."""
 
+import fakes
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fakes
-import strategies
 from features.definition import FEATURE_NAMES, TABLES, builder
 from features.windows import COUNT_NAMES, Counts
 from schemas.impression import CODE_FIELDS, FIELDS, NULL_DEVICE_ID, Impression

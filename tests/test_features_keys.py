@@ -1,10 +1,10 @@
 """Keys: which entities of an impression are counted, under which names."""
 
+import fakes
 import pytest
+import strategies
 from hypothesis import given
 
-import fakes
-import strategies
 from features.keys import ENTITIES, keys
 from schemas.impression import NULL_DEVICE_ID, Impression
 

@@ -3,11 +3,11 @@
 import copy
 
 import pytest
+import strategies
+from fakes import NaiveCounts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import strategies
-from fakes import NaiveCounts
 from features.keys import Keys, keys
 from features.windows import COUNT_NAMES, WINDOWS, State, days_of, observe, peek
 from schemas import hours
@@ -53,7 +53,7 @@ def test_counts_of_any_keys_are_those_of_the_oracle(seen: list[tuple[Keys, int]]
 
 @given(strategies.sequences(min_size=1))
 def test_peek_is_observe_that_changes_nothing(sequence: list[Impression]) -> None:
-    """peek gives what observe would, twice, and leaves the state as it was."""
+    """Peek gives what observe would, twice, and leaves the state as it was."""
     state: State = {}
     for shown in sequence:
         hour = hours.index(shown.hour)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakes
 import pytest
 
-import fakes
 from features import ctr, definition
 from features.ctr import Totals, Value
 from model import bundle

@@ -1,11 +1,11 @@
 """Rows to probabilities: a row's result is its own, to the last bit."""
 
+import fakes
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fakes
 from features.definition import FEATURE_NAMES, Row
 from model.bundle import Bundle
 

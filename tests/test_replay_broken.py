@@ -4,9 +4,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+import fakes
 import pytest
 
-import fakes
 from replay import broken
 from replay.broken import KINDS
 from replay.log import Message

@@ -1,9 +1,9 @@
 """Clicks beside predictions."""
 
+import fakes
 import msgspec
 import pytest
 
-import fakes
 from replay.consume import Read
 from replay.labels import clicks_and_predictions
 from schemas.impression import LoggedImpression, encode

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakes
 import msgspec
 import pytest
 
-import fakes
 from replay.log import LogError, Message, messages
 from schemas.impression import FIELDS, LoggedImpression, decode, encode
 

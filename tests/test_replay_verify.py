@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import fakes
 import msgspec
 import pytest
+import strategies
+from fakes import Streamed, streamed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fakes
-import strategies
-from fakes import Streamed, streamed
 from features.windows import COUNT_NAMES
 from model.bundle import Bundle
 from replay.broken import KINDS

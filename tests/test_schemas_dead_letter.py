@@ -1,10 +1,10 @@
 """Dead letters: the message untouched, the reason in the headers."""
 
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import strategies
 from schemas import dead_letter, impression
 from schemas.errors import DecodeError, Reason
 

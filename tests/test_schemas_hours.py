@@ -9,7 +9,7 @@ from schemas import hours
 
 @pytest.mark.parametrize("year", [0, 14, 15, 16, 99])
 def test_every_hour_of_a_year_has_its_index_and_comes_back(year: int) -> None:
-    """index and from_index are inverse, and consecutive hours have consecutive indices, over leap years too."""
+    """Index and from_index are inverse, and consecutive hours have consecutive indices, over leap years too."""
     begin = datetime(2000 + year, 1, 1, tzinfo=UTC)
     span = int((datetime(2000 + year, 12, 31, 23, tzinfo=UTC) - begin).total_seconds()) // 3600 + 1
     assert span == (8784 if year % 4 == 0 else 8760)

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import fakes
 import msgspec
 import pytest
+import strategies
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import fakes
-import strategies
 from schemas.errors import DecodeError, Reason
 from schemas.impression import (
     CODE_FIELDS,
@@ -244,7 +244,7 @@ def test_64_characters_of_any_script_are_accepted() -> None:
 @pytest.mark.parametrize("shape", [int, str, float])
 def test_the_ends_of_32_bits_are_accepted(code: int, shape: Callable[[int], object]) -> None:
     """The smallest and the largest code come through as they are, in every notation."""
-    assert decode(payload(C17=shape(code))).C17 == code
+    assert code == decode(payload(C17=shape(code))).C17
 
 
 def test_an_impression_can_not_be_changed() -> None:

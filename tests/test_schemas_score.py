@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import strategies
 from schemas import score
 from schemas.score import Score
 

@@ -3,13 +3,13 @@
 import copy
 from pathlib import Path
 
+import fakes
 import msgspec
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fakes
-import strategies
 from features.keys import keys
 from features.windows import State, days_of, observe
 from schemas import hours

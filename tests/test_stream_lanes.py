@@ -154,7 +154,7 @@ async def test_a_call_never_mixes_partitions() -> None:
 
 
 async def test_a_full_lane_takes_no_more_until_it_gets_to_work() -> None:
-    """put waits while MAX_WAITING records wait, so memory is bounded; then it goes on."""
+    """Put waits while MAX_WAITING records wait, so memory is bounded; then it goes on."""
     scorer = Scorer()
     async with running(scorer) as lanes:
         await lanes.put(event(A, 0))
@@ -190,7 +190,7 @@ async def test_an_error_ends_its_lane_and_no_other() -> None:
 
 
 async def test_stop_ends_lanes_that_work_and_lanes_that_wait() -> None:
-    """stop cancels what is under way and returns; nothing is reported as an error, nothing finishes later."""
+    """Stop cancels what is under way and returns; nothing is reported as an error, nothing finishes later."""
     scorer = Scorer()
     lanes = Lanes(scorer.score, scorer.on_error)
     await lanes.put(event(A, 0))

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
+import fakes
 import msgspec
+import strategies
+from fakes import NOW, SOURCE, MemoryStore, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fakes
-import strategies
-from fakes import NOW, SOURCE, MemoryStore, records
 from features.keys import keys
 from features.windows import COUNT_NAMES
 from model.bundle import Bundle

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import fakes
 import numpy as np
 import pandas as pd
+import strategies
+from fakes import NaiveCounts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fakes
-import strategies
-from fakes import NaiveCounts
 from features import ctr
 from features.ctr import smoothed
 from features.definition import FEATURE_NAMES, TABLES, builder

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakes
 import pytest
 
-import fakes
 from schemas.impression import FIELDS, Impression
 from trainer.prepare import LogError, hour_slices, impressions, read_log
 
