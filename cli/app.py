@@ -1,22 +1,11 @@
 """The command `ctr`."""
 
+import os
 import sys
 
 import typer
 
 from cli import demo, learn, stack, stream, verify
-
-# By name, so that `ctr --help` need not import what defines them.
-EXPECTED_ERRORS = {
-    "BundleError",
-    "ConsumeError",
-    "LogError",
-    "MissingError",
-    "ProduceError",
-    "StackError",
-    "ValidationError",
-    "WorkersError",
-}
 
 
 def make_app() -> typer.Typer:
@@ -44,11 +33,11 @@ def make_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; an error of the user's or of the surroundings is one line, anything else a traceback."""
+    """Run the command; what goes wrong is one line that says what and where. CTR_TRACEBACK=1 shows the code, too."""
     try:
         make_app()()
     except (ValueError, RuntimeError, OSError) as error:
-        if type(error).__name__ not in EXPECTED_ERRORS:
+        if os.environ.get("CTR_TRACEBACK"):
             raise
-        sys.stderr.write(f"ctr: {error}\n")
+        sys.stderr.write(f"ctr: {' '.join(str(error).split())}\n")
         sys.exit(1)

@@ -47,7 +47,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     iterations: Annotated[int, typer.Option(min=1, help="Trees.")] = 300,
     depth: Annotated[int, typer.Option(min=1, max=16, help="Depth of a tree.")] = 6,
-    learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0)] = 0.05,
+    learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Of CatBoost.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Equal seeds and logs make equal bundles.")] = 0,
     as_json: Json = False,
 ) -> None:

@@ -39,7 +39,7 @@ def worker(
 def produce(
     log: Annotated[Path, typer.Argument(help="Click log in Avazu's CSV schema, plain or .gz.")],
     bootstrap_servers: Servers = LOCAL_BROKER,
-    topic: Annotated[str, typer.Option(envvar="IMPRESSIONS_TOPIC")] = "impressions",
+    topic: Annotated[str, typer.Option(envvar="IMPRESSIONS_TOPIC", help="Where to.")] = "impressions",
     rate: Annotated[float | None, typer.Option(min=0.1, help="Messages a second; full speed if left out.")] = None,
     from_hour: Annotated[int, typer.Option(help="First hour, YYMMDDHH.")] = 0,
     until_hour: Annotated[int, typer.Option(help="First hour no longer sent, YYMMDDHH.")] = 99123124,

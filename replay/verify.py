@@ -38,7 +38,7 @@ class Report(msgspec.Struct, frozen=True):
     duplicates: int  # scores beyond the first of an impression
     differing_duplicates: int  # of these, not equal to the first in all but scored_at
     lost: int  # messages with neither a score nor a dead letter
-    unexpected: int  # scores or dead letters of a message that does not exist or should have got the other
+    unexpected: int  # scores or dead letters that should not be: of no message, of the wrong kind, altered
     parity_compared: int
     parity_mismatches: int  # compared scores with any difference
     differences: tuple[Difference, ...]  # the first few
@@ -68,7 +68,7 @@ def verify(
     distinct, duplicates, differing = _distinct(scores)
     rejected = {_place_of(letter) for letter in dead_letters}
     missing = (shown.keys() - distinct.keys()) | (broken - rejected)
-    unexpected = (distinct.keys() - shown.keys()) | (rejected - broken)
+    unexpected = (distinct.keys() - shown.keys()) | (rejected - broken) | _altered(impressions, scores, dead_letters)
     comparable = sorted(
         (found for place, found in distinct.items() if place in shown), key=lambda found: (found.batch, found.offset)
     )
@@ -112,6 +112,22 @@ def _distinct(scores: Sequence[Read]) -> tuple[dict[Place, Score], int, int]:
         first = distinct.setdefault((found.partition, found.offset), found)
         differing += msgspec.structs.replace(found, scored_at=first.scored_at) != first
     return distinct, len(scores) - len(distinct), differing
+
+
+def _altered(impressions: Sequence[Read], scores: Sequence[Read], dead_letters: Sequence[Read]) -> set[Place]:
+    """Impressions with a score under another key, or a dead letter with another key or value."""
+    sent = {(record.partition, record.offset): record for record in impressions}
+    altered = set()
+    for letter in dead_letters:
+        original = sent.get(_place_of(letter))
+        if original and (letter.key, letter.value) != (original.key, original.value):
+            altered.add(_place_of(letter))
+    for record in scores:
+        found = score.decode(record.value or b"", CountedScore)
+        original = sent.get((found.partition, found.offset))
+        if original and record.key != original.key:
+            altered.add((found.partition, found.offset))
+    return altered
 
 
 def _place_of(letter: Read) -> Place:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -64,6 +65,7 @@ CODE_FIELDS = tuple(name for name in FIELDS if name not in STRING_FIELDS and nam
 # strict=False takes numbers that come as strings, as producers that read a CSV send them.
 _decoder = msgspec.json.Decoder(Impression, strict=False)
 _encoder = msgspec.json.Encoder()
+_DIGITS = re.compile(r"[+-]?[0-9]+")
 
 
 def decode(payload: bytes | None) -> Impression:
@@ -107,7 +109,7 @@ def _decode_again(payload: bytes | None) -> Impression:
         detail = f"expected UTF-8, got byte 0x{payload[error.start]:02x} at {error.start}"
         raise DecodeError(Reason.NOT_UTF8, None, detail) from None
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_int=_parsed)
     except (ValueError, RecursionError) as error:
         raise DecodeError(Reason.NOT_JSON, None, f"expected JSON, got {_shown(text)}: {error}") from None
     if not isinstance(found, dict):
@@ -115,36 +117,28 @@ def _decode_again(payload: bytes | None) -> Impression:
     return from_mapping(found)
 
 
+def _parsed(digits: str) -> int:
+    """Python refuses more than 4300 digits; with 400 a number is as far out of every range."""
+    return int(digits[:400])
+
+
 def _convert(found: dict[str, Any]) -> Impression:
-    for name in FIELDS:
-        _check(name, found)
-    if isinstance(found["id"], int):
-        found = {**found, "id": str(found["id"])}
-    try:
-        impression = msgspec.convert(found, Impression, strict=False)
-    except msgspec.ValidationError as error:
-        raise DecodeError(Reason.WRONG_TYPE, None, str(error)) from None
-    if not hours.is_hour(impression.hour):
-        raise _wrong_hour(impression.hour)
-    return impression
+    return Impression(**{name: _value(name, found) for name in FIELDS})
 
 
-def _check(name: str, found: dict[str, Any]) -> None:
-    """Raise the precise reason if the field `name` is not acceptable."""
+def _value(name: str, found: dict[str, Any]) -> Any:
+    """The acceptable value of the field `name`; raises the precise reason if there is none."""
     if name not in found:
         raise DecodeError(Reason.MISSING_FIELD, name, "expected a value, the field is missing")
     value = found[name]
     if value is None:
         raise DecodeError(Reason.NULL_FIELD, name, "expected a value, got null")
-    if name in STRING_FIELDS:
-        _check_string(name, value)
-    else:
-        _check_code(name, value)
+    return _string(name, value) if name in STRING_FIELDS else _code(name, value)
 
 
-def _check_string(name: str, value: object) -> None:
+def _string(name: str, value: object) -> str:
     if name == "id" and isinstance(value, int) and not isinstance(value, bool):
-        return
+        value = str(value)
     if not isinstance(value, str):
         raise DecodeError(Reason.WRONG_TYPE, name, f"expected a string, got {_shown(value)}")
     if not value and name != "device_id":
@@ -154,28 +148,40 @@ def _check_string(name: str, value: object) -> None:
         raise DecodeError(Reason.TOO_LONG, name, detail)
     if not _encodable(value):
         raise DecodeError(Reason.NOT_UTF8, name, f"expected Unicode text, got a lone surrogate: {_shown(value)}")
+    return value
 
 
-def _check_code(name: str, value: object) -> None:
+def _code(name: str, value: object) -> int:
     if isinstance(value, str) and len(value) > MAX_STRING:
         raise DecodeError(Reason.TOO_LONG, name, f"expected an integer, got {len(value)} characters")
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise DecodeError(Reason.WRONG_TYPE, name, f"expected an integer, got {_shown(value)}")
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        raise DecodeError(Reason.WRONG_TYPE, name, f"expected an integer, got {_shown(value)}") from None
-    if not math.isfinite(number):
-        raise DecodeError(Reason.NOT_A_NUMBER, name, f"expected an integer, got {_shown(value)}")
-    try:
-        code: int = msgspec.convert(value, int, strict=False)
-    except msgspec.ValidationError:
-        raise DecodeError(Reason.WRONG_TYPE, name, f"expected an integer, got {_shown(value)}") from None
+    code = _integer(name, value)
     if name == "hour":
         if not hours.is_hour(code):
             raise _wrong_hour(value)
     elif not -(2**31) <= code < 2**31:
         raise DecodeError(Reason.OUT_OF_RANGE, name, f"expected a 32-bit integer, got {_shown(value)}")
+    return code
+
+
+def _integer(name: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _DIGITS.fullmatch(value):  # leading zeros too, as an hour of 2005 has
+        return int(value)
+    wrong = DecodeError(Reason.WRONG_TYPE, name, f"expected an integer, got {_shown(value)}")
+    if isinstance(value, bool) or not isinstance(value, float | str):
+        raise wrong
+    try:
+        number = float(value)
+    except ValueError:
+        raise wrong from None
+    if not math.isfinite(number):
+        raise DecodeError(Reason.NOT_A_NUMBER, name, f"expected an integer, got {_shown(value)}")
+    try:
+        integer: int = msgspec.convert(value, int, strict=False)  # the decoder's own rule, for floats such as "1.0"
+    except msgspec.ValidationError:
+        raise wrong from None
+    return integer
 
 
 def _encodable(text: str) -> bool:

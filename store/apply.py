@@ -1,7 +1,8 @@
 """Count a batch in Redis: one atomic call that counts it and returns the counts before it, exactly once."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+from features.windows import days_of
 from store import batch, keyspace
 from store.batch import Counted, Observation
 from store.client import Client, script
@@ -9,6 +10,8 @@ from store.keyspace import Source
 from store.settings import StoreSettings
 
 Apply = Callable[[Source, int, Sequence[Observation], int], Awaitable[list[Counted]]]
+
+MAX_DAYS = 8  # in one call; windows of 24 hours need two for an impression
 
 
 class ForgottenError(RuntimeError):
@@ -32,6 +35,14 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
     ttl = settings.store_ttl_hours * 3600
 
     async def apply(source: Source, last: int, observations: Sequence[Observation], committed: int) -> list[Counted]:
+        counted: list[Counted] = []
+        for part, part_last in _parts(observations, last):
+            counted += await apply_part(source, part_last, part, committed)
+        return counted
+
+    async def apply_part(
+        source: Source, last: int, observations: Sequence[Observation], committed: int
+    ) -> list[Counted]:
         if not observations:
             return []
         first = observations[0].offset
@@ -52,9 +63,26 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
         before = [observation for observation in observations if observation.offset < fence]
         _check_remembered(source, before, remembered, fence)
         after = observations[len(before) :]
-        return [remembered[observation.offset] for observation in before] + await apply(source, last, after, committed)
+        return [remembered[one.offset] for one in before] + await apply_part(source, last, after, committed)
 
     return apply
+
+
+def _parts(observations: Sequence[Observation], last: int) -> Iterator[tuple[Sequence[Observation], int]]:
+    """The observations in stretches of at most MAX_DAYS days, each with the offset at which it ends.
+
+    The Lua call reads every key of its batch for every day of it, and Redis does nothing else meanwhile: a batch
+    whose impressions are scattered over years must not be one call.
+    """
+    start = 0
+    seen: set[int] = set()
+    for position, observation in enumerate(observations):
+        needed = seen.union(days_of(observation.hour))
+        if len(needed) > MAX_DAYS and position > start:
+            yield observations[start:position], observation.offset - 1
+            start, needed = position, set(days_of(observation.hour))
+        seen = needed
+    yield observations[start:], last
 
 
 def _from_log(entries: Sequence[bytes]) -> dict[int, Counted]:

@@ -6,14 +6,20 @@ from importlib.resources import files
 from typing import Any
 
 import redis.asyncio
+from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, NoScriptError, TimeoutError  # noqa: A004  # Redis' names
 
 from store.settings import StoreSettings
 
 # What passes by itself when Redis is back: these are retried, everything else is a fault of ours.
-UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
+UNAVAILABLE = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    ConnectionError,
+    TimeoutError,
+)
 
 Client = redis.asyncio.Redis
 RunScript = Callable[[list[str], list[object]], Awaitable[list[bytes]]]
@@ -44,7 +50,7 @@ def script(client: Client, name: str) -> RunScript:
     async def run(keys: list[str], arguments: list[object]) -> list[bytes]:
         try:
             answer = await command("EVALSHA", digest, len(keys), *keys, *arguments)
-        except NoScriptError:
+        except exceptions.NoScriptError:
             answer = await command("EVAL", source, len(keys), *keys, *arguments)
         return list(answer)
 

@@ -70,6 +70,12 @@ class Lanes:
                 lane.changed.notify_all()
             try:
                 await self._score(events)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # by stop(); else something inside was cancelled
+                    raise
+                await self._on_error(RuntimeError(f"scoring was cancelled from inside: {error}"))
+                return
             except Exception as error:  # whatever it is, the batch must not be taken for done
                 await self._on_error(error)
                 return

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from store.client import UNAVAILABLE
@@ -13,7 +13,10 @@ logger = logging.getLogger(__name__)
 
 def passes_by_itself(error: BaseException) -> bool:
     """Whether the call may succeed unchanged when the server is back."""
-    return isinstance(error, UNAVAILABLE) or (isinstance(error, KafkaError) and bool(error.retriable))
+    if isinstance(error, KafkaError):
+        # The broker's silence is not retriable in aiokafka's eyes, since a producer's retries are used up by then.
+        return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
+    return isinstance(error, UNAVAILABLE)
 
 
 def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -> Callable[..., Awaitable[object]]:
@@ -27,7 +30,8 @@ def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -
 
     def say(state: RetryCallState) -> None:
         if state.attempt_number == 1 and state.outcome is not None:
-            logger.warning("waiting for %s: %r", what, state.outcome.exception())
+            error = state.outcome.exception()
+            logger.warning("waiting for %s: %s: %s", what, type(error).__name__, error)
 
     async def call_until_it_succeeds(call: Callable[..., Awaitable[object]], *arguments: object) -> object:
         retries = AsyncRetrying(

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -92,13 +93,14 @@ def click_log(rows: int, *, seed: int = 0, hours_spanned: int = 30, first: int =
 def write_log(path: Path, rows: Iterable[LoggedImpression | dict[str, Any]], columns: Sequence[str] = ()) -> Path:
     """Write a CSV log, gzipped if the name says so; click stands second, as in the real one."""
     columns = columns or ("id", "click", *FIELDS[1:])
-    opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
-    with opened as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in rows:
-            values = row if isinstance(row, dict) else msgspec.structs.asdict(row)
-            writer.writerow([values[name] for name in columns])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for row in rows:
+        values = row if isinstance(row, dict) else msgspec.structs.asdict(row)
+        writer.writerow([values[name] for name in columns])
+    content = text.getvalue().encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
 
 
@@ -126,7 +128,7 @@ class NaiveCounts:
         self._seen: list[tuple[Keys, int]] = []
 
     def peek(self, keys: Keys, hour: int) -> Counts:
-        """For each entity and window: the impressions before this one that counted the same key in the window's hours."""
+        """For each entity and window: the impressions so far that counted the same key in the window's hours."""
         return tuple(self._count(key, hour, length) for key in keys for length in WINDOWS.values())
 
     def observe(self, keys: Keys, hour: int) -> Counts:

@@ -20,14 +20,14 @@ DEVICE_MODELS = ("c", "bc", "m")
 DEVICE_IDS = ("", NULL_DEVICE_ID, "a", "d1")
 
 
-def impressions(hour_indices: st.SearchStrategy[int] = st.sampled_from(EDGES)) -> st.SearchStrategy[Impression]:
-    """Impressions of few devices, sites and codes, in hours of these indices."""
+def impressions(indices: st.SearchStrategy[int] | None = None) -> st.SearchStrategy[Impression]:
+    """Impressions of few devices, sites and codes, in hours of these indices; by default those at the edges."""
     few = st.sampled_from(("x", "y"))
     code = st.integers(-1, 2)
     drawn: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(STRING_FIELDS, few) | dict.fromkeys(CODE_FIELDS, code)
     drawn |= {
         "id": st.integers(0, 10**19).map(str),
-        "hour": hour_indices.map(hours.from_index),
+        "hour": (st.sampled_from(EDGES) if indices is None else indices).map(hours.from_index),
         "device_id": st.sampled_from(DEVICE_IDS),
         "device_ip": st.sampled_from(DEVICE_IPS),
         "device_model": st.sampled_from(DEVICE_MODELS),
@@ -90,9 +90,8 @@ _JSON = st.recursive(
 @st.composite
 def json_objects(draw: st.DrawFn) -> bytes:
     """JSON objects that differ from an impression in some fields, each by a missing or an arbitrary value."""
-    found: dict[str, Any] = fakes.fields()
-    for name, value in draw(st.dictionaries(st.sampled_from((*FIELDS, "click", "more")), _JSON, max_size=3)).items():
-        found[name] = value
+    changes = st.dictionaries(st.sampled_from((*FIELDS, "click", "more")), _JSON, max_size=3)
+    found: dict[str, Any] = fakes.fields() | draw(changes)
     for name in draw(st.lists(st.sampled_from(FIELDS), max_size=1)):
         del found[name]
     return json.dumps(found).encode()

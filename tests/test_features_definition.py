@@ -10,12 +10,11 @@ from features.definition import FEATURE_NAMES, TABLES, builder
 from features.windows import COUNT_NAMES, Counts
 from schemas.impression import CODE_FIELDS, FIELDS, NULL_DEVICE_ID, Impression
 
+ZEROS = (0,) * len(COUNT_NAMES)
 COUNTS = st.tuples(*[st.integers(0, 2**24)] * len(COUNT_NAMES))
 
 
-def named(
-    impression: Impression, counts: Counts = (0,) * len(COUNT_NAMES), **tables: dict[object, float]
-) -> dict[str, float]:
+def named(impression: Impression, counts: Counts = ZEROS, **tables: dict[object, float]) -> dict[str, float]:
     """The row by feature name, with the tables given and empty ones for the others; the prior is 0.125."""
     build = builder({table: tables.get(table, {}) for table in TABLES}, 0.125)  # type: ignore[arg-type]
     return dict(zip(FEATURE_NAMES, build(impression, counts), strict=True))

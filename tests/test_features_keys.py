@@ -56,7 +56,7 @@ def test_entities_do_not_share_a_namespace() -> None:
 
 @given(strategies.impressions(), strategies.impressions())
 def test_users_are_equal_exactly_when_what_defines_them_is(one: Impression, other: Impression) -> None:
-    """Two impressions share a user when both have the same real device, or neither has one and address and model agree."""
+    """Users are equal when both have the same real device, or neither has one and address and model agree."""
 
     def definition(shown: Impression) -> tuple[str, ...]:
         real = shown.device_id not in ("", NULL_DEVICE_ID)

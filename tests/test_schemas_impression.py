@@ -282,11 +282,13 @@ def test_arbitrary_bytes_are_rejected_with_a_reason(value: bytes) -> None:
 def test_arbitrary_objects_are_an_impression_or_rejected_with_a_field(value: bytes) -> None:
     """JSON near an impression either decodes to one that encodes and decodes again, or is rejected with a field."""
     try:
-        found = decode(value)
+        found: object = decode(value)
     except DecodeError as error:
-        assert error.field in FIELDS
-        error.detail.encode(errors="backslashreplace")
+        found = error
+    if isinstance(found, DecodeError):
+        assert found.field in FIELDS
     else:
+        assert isinstance(found, Impression)
         assert decode(encode(found)) == found
 
 

@@ -64,7 +64,7 @@ def same(one: Built, other: Built) -> bool:
 
 
 @given(rows(), st.integers(0, 3), st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_clicks_of_an_hour_change_no_row_of_that_hour_or_before(
     found: list[dict[str, Any]], hour: int, random: Any
 ) -> None:
@@ -76,7 +76,7 @@ def test_clicks_of_an_hour_change_no_row_of_that_hour_or_before(
 
 
 @given(rows(), st.integers(0, 4), st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_clicks_from_train_until_on_are_never_looked_at(found: list[dict[str, Any]], hour: int, random: Any) -> None:
     """The test's clicks change nothing: no row, no table, not the prior."""
     other = [row | {"click": random.randint(0, 1)} if row["hour"] >= until(hour) else row for row in found]
@@ -95,7 +95,7 @@ def test_clicks_do_matter_where_they_may() -> None:
 
 
 @given(rows())
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_counts_are_those_of_the_oracle(found: list[dict[str, Any]]) -> None:
     """The count features of each row are recounted from all impressions before it, by definition."""
     log = frame(found)
@@ -106,7 +106,7 @@ def test_counts_are_those_of_the_oracle(found: list[dict[str, Any]]) -> None:
 
 
 @given(rows(), st.integers(0, 4))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_rates_are_those_of_the_hours_that_were_over(found: list[dict[str, Any]], hour: int) -> None:
     """Each table's rate is recomputed from the rows of earlier hours before train_until, by definition."""
     log = frame(found)

@@ -20,19 +20,22 @@ def read_log(path: Path) -> pd.DataFrame:
     """The labelled log at `path` (CSV, plain or .gz), in time order; rows of one hour keep the order of the file.
 
     Raises:
-        LogError: a column is missing, a value is not of its column's type, an hour does not exist, or no rows.
+        LogError: a column is missing, a value is not of its column's type, an hour does not exist, a click is not
+            0 or 1, or there are no rows.
     """
     try:
         log = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, usecols=[*FIELDS, "click"])
     except FileNotFoundError:
         raise LogError(f"{path}: not found; make one with `ctr simulate --out {path}`") from None
-    except (ValueError, pd.errors.ParserError) as error:
+    except (ValueError, OverflowError, EOFError, OSError, pd.errors.ParserError) as error:
         raise LogError(f"{path}: {error}; expected the columns {', '.join(['click', *FIELDS])}") from None
     if log.empty:
         raise LogError(f"{path}: no rows")
     wrong = [hour for hour in log["hour"].unique().tolist() if not hours.is_hour(hour)]
     if wrong:
         raise LogError(f"{path}: hour: expected YYMMDDHH of a real date and hour, got {wrong[:5]}")
+    if not log["click"].isin((0, 1)).all():
+        raise LogError(f"{path}: click: expected 0 or 1, got {sorted(set(log['click'].tolist()) - {0, 1})[:5]}")
     return log.sort_values("hour", kind="stable", ignore_index=True)
 
 
