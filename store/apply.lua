@@ -1,20 +1,30 @@
 -- Counts one batch of one topic-partition, exactly once, and returns the tiles as they stood before it.
 --
--- KEYS: 1 batch number, 2 fence (next offset to count), 3 log of replies, 4.. one hash a day (field: key, value: tiles)
+-- KEYS: 1 batch number, 2 fence (next offset to count), 3 log of replies, 4 run of Redis, 5 partitions found whole,
+--       6.. one hash a day (field: key, value: tiles)
 -- ARGV: 1 first offset, 2 last offset, 3 request (msgpack), 4 seconds to live of a day, 5 committed offset,
---       6 key indices a row, 7.. the day numbers of KEYS[4..]
+--       6 key indices a row, 7 partitions that must be whole, 8.. the day numbers of KEYS[6..]
 -- The request is {keys, rows}; a row is {offset - first, hour, index into keys or -1, ...}, all rows in one flat array.
 --
 -- Tiles are a string of five bytes a tile: hour of day, then the count in four 7-bit digits, high first. All bytes are
 -- below 128, so a reply is valid UTF-8 inside msgpack; four digits reach 268 million an entity and hour.
 --
--- Returns {batch reply} when the batch was counted now, and {fence, first, last, request, reply, ...} with the log's
--- entries that overlap it when some of it was counted before: nothing is counted then.
+-- Returns {'counted', reply} when the batch was counted now; {'before', fence, first, last, request, reply, ...} with the
+-- log's entries that overlap it when some of it was counted before; {'closed'} while what a restart of Redis may have lost
+-- is not made good in every partition. Nothing is counted in the last two cases.
+
+-- A restart, a failover and an emptied database show in this pair: then no partition is known to be whole.
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if redis.call('GET', KEYS[4]) ~= run then
+  redis.call('SET', KEYS[4], run)
+  redis.call('DEL', KEYS[5])
+end
+if redis.call('SCARD', KEYS[5]) < tonumber(ARGV[7]) then return {'closed'} end
 
 local first, last = tonumber(ARGV[1]), tonumber(ARGV[2])
 local fence = tonumber(redis.call('GET', KEYS[2]) or 0)
 if first < fence then
-  local answer = {fence}
+  local answer = {'before', fence}
   local log = redis.call('LRANGE', KEYS[3], 0, -1)
   for i = 1, #log, 4 do
     if tonumber(log[i + 1]) >= first and tonumber(log[i]) <= last then
@@ -53,10 +63,10 @@ end
 local request = cmsgpack.unpack(ARGV[3])
 local keys, rows, width = request[1], request[2], tonumber(ARGV[6])
 local before, after = {}, {}
-for i = 4, #KEYS do
-  local day = tonumber(ARGV[i + 3])
-  before[i - 3] = read(KEYS[i], keys)
-  after[day] = {key = KEYS[i], before = before[i - 3], tiles = {}}
+for i = 6, #KEYS do
+  local day = tonumber(ARGV[i + 2])
+  before[i - 5] = read(KEYS[i], keys)
+  after[day] = {key = KEYS[i], before = before[i - 5], tiles = {}}
 end
 
 for at = 1, #rows, width + 2 do
@@ -95,4 +105,4 @@ while true do
   redis.call('LPOP', KEYS[3], 4)
 end
 redis.call('RPUSH', KEYS[3], ARGV[1], ARGV[2], ARGV[3], reply)
-return {reply}
+return {'counted', reply}

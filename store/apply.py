@@ -9,7 +9,7 @@ from store.client import Client, script
 from store.keyspace import Source
 from store.settings import StoreSettings
 
-Apply = Callable[[Source, int, Sequence[Observation], int], Awaitable[list[Counted]]]
+Apply = Callable[[Source, int, Sequence[Observation], int, int], Awaitable[list[Counted]]]
 
 MAX_DAYS = 8  # in one call; windows of 24 hours need two for an impression
 
@@ -18,15 +18,21 @@ class ForgottenError(RuntimeError):
     """Impressions that were counted before, and whose replies the log no longer holds."""
 
 
+class ClosedError(RuntimeError):
+    """Redis was restarted, replaced or emptied, and what it may have lost is not yet made good in every partition."""
+
+
 def applier(client: Client, settings: StoreSettings) -> Apply:
-    """The function `apply(source, last, observations, committed)`.
+    """The function `apply(source, last, observations, committed, partitions)`.
 
     It counts the observations of one record batch, in order, where they were not counted before, and answers each
     with the counts before it; what was counted before is answered from the log, with the same bits. So it may be
     called again after any failure. `last` is the offset of the batch's last record (which may be no observation);
-    replies of offsets before `committed` may be forgotten.
+    replies of offsets before `committed` may be forgotten. `partitions` is how many of the topic must be whole (see
+    `store.whole`); 0 counts regardless, which is for making them so.
 
     Raises:
+        ClosedError: fewer partitions are whole.
         ForgottenError: the offsets were counted and committed before.
         redis.exceptions.RedisError: see `store.client.UNAVAILABLE` for what passes by itself.
     """
@@ -34,14 +40,16 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
     namespace = settings.store_namespace
     ttl = settings.store_ttl_hours * 3600
 
-    async def apply(source: Source, last: int, observations: Sequence[Observation], committed: int) -> list[Counted]:
+    async def apply(
+        source: Source, last: int, observations: Sequence[Observation], committed: int, partitions: int
+    ) -> list[Counted]:
         counted: list[Counted] = []
         for part, part_last in _parts(observations, last):
-            counted += await apply_part(source, part_last, part, committed)
+            counted += await apply_part(source, part_last, part, committed, partitions)
         return counted
 
     async def apply_part(
-        source: Source, last: int, observations: Sequence[Observation], committed: int
+        source: Source, last: int, observations: Sequence[Observation], committed: int, partitions: int
     ) -> list[Counted]:
         if not observations:
             return []
@@ -52,18 +60,22 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
             keyspace.batch_number(namespace),
             keyspace.fence(namespace, source),
             keyspace.log(namespace, source),
+            keyspace.run(namespace),
+            keyspace.whole(namespace, source.topic),
             *(keyspace.day(namespace, day) for day in day_numbers),
         ]
-        arguments = [first, last, batch.encode(request), ttl, committed, batch.WIDTH, *day_numbers]
-        answer = await run(keys, arguments)
-        if len(answer) == 1:
+        arguments = [first, last, batch.encode(request), ttl, committed, batch.WIDTH, partitions, *day_numbers]
+        outcome, *answer = await run(keys, arguments)
+        if outcome == b"closed":
+            raise ClosedError(f"{source.topic}: not all of its {partitions} partitions are whole yet")
+        if outcome == b"counted":
             return list(batch.answer(first, request, answer[0]).values())
         fence = int(answer[0])
         remembered = _from_log(answer[1:])
         before = [observation for observation in observations if observation.offset < fence]
         _check_remembered(source, before, remembered, fence)
-        after = observations[len(before) :]
-        return [remembered[one.offset] for one in before] + await apply_part(source, last, after, committed)
+        after = await apply_part(source, last, observations[len(before) :], committed, partitions)
+        return [remembered[one.offset] for one in before] + after
 
     return apply
 

@@ -22,7 +22,7 @@ UNAVAILABLE = (
 )
 
 Client = redis.asyncio.Redis
-RunScript = Callable[[list[str], list[object]], Awaitable[list[bytes]]]
+RunScript = Callable[[list[str], list[object]], Awaitable[list[Any]]]
 
 
 def connect(settings: StoreSettings) -> Client:
@@ -47,7 +47,7 @@ def script(client: Client, name: str) -> RunScript:
 
     command: Callable[..., Awaitable[Any]] = client.execute_command
 
-    async def run(keys: list[str], arguments: list[object]) -> list[bytes]:
+    async def run(keys: list[str], arguments: list[object]) -> list[Any]:
         try:
             answer = await command("EVALSHA", digest, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:

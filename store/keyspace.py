@@ -28,6 +28,16 @@ def log(namespace: str, source: Source) -> str:
     return f"{{{namespace}}}:log:{source.topic}:{source.partition}"
 
 
+def run(namespace: str) -> str:
+    """The run id of the Redis process whose counts are known to be whole, or are being made so."""
+    return f"{{{namespace}}}:run"
+
+
+def whole(namespace: str, topic: str) -> str:
+    """Partitions of the topic whose counts are whole in this run of Redis."""
+    return f"{{{namespace}}}:whole:{topic}"
+
+
 def day(namespace: str, number: int) -> str:
     """Tiles of all keys on the day with this number (hour index // 24)."""
     return f"{{{namespace}}}:day:{number}"

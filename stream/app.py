@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types import TP
+from faust.types import TP, EventT
 from yarl import URL
 
 from model import bundle
-from model.bundle import Bundle
-from store.apply import applier
+from store.apply import ClosedError, applier
 from store.client import connect
 from store.keyspace import Source
 from store.settings import StoreSettings
+from store.whole import Whole
 from stream import score
-from stream.lanes import Events, Lanes
-from stream.retry import retrying
+from stream.keeper import Keeper
+from stream.lanes import Events, GivenUpError, Lanes
+from stream.retry import passes_by_itself, retrying
 from stream.settings import StreamSettings
-from stream.transport import RecordBatchSchema
+from stream.transport import Outgoing, RecordBatchSchema
 
 logger = logging.getLogger(__name__)
 
@@ -44,23 +45,29 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
         model.bundle.BundleError: the bundle can not be served.
     """
     app = _faust_app(settings)
-    lanes = Lanes(_scorer(app, settings, store_settings, bundle.load(settings.bundle)), app.crash)
+    worker = _Worker(app, settings, store_settings, bundle.load(settings.bundle))
 
     @app.agent(app.topic(settings.impressions_topic, schema=RecordBatchSchema()), name="score")
     async def score_impressions(batches: Any) -> None:
         # noack: Faust acks a batch whatever became of it; a lane acks it when its scores are confirmed.
         async for event in batches.noack().events():
-            await lanes.put(event)
+            await worker.lanes.put(event)
+
+    @app.task
+    async def keep_partitions_whole() -> None:
+        app.consumer.on_drain = worker.keeper.drain
+        await worker.keeper.run(worker.lanes)
 
     @app.on_partitions_assigned.connect
-    async def say_assigned(_: faust.App, assigned: set[TP], **__: Any) -> None:
+    async def resume(_: faust.App, assigned: set[TP], **__: Any) -> None:
         logger.info(
             "assigned: %s", ", ".join(sorted(f"{tp.topic}/{tp.partition}" for tp in assigned)) or "no partition"
         )
+        worker.keeper.resume()
 
     @app.on_before_shutdown.connect
     async def stop_lanes(*_: Any, **__: Any) -> None:
-        await lanes.stop()
+        await worker.lanes.stop()
 
     return app
 
@@ -92,32 +99,79 @@ def _faust_app(settings: StreamSettings) -> faust.App:
     return app
 
 
-def _scorer(app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: Bundle) -> Any:
-    """The function that scores record batches of one partition and acks them."""
-    apply = applier(connect(store_settings), store_settings)
-    encode = score.encoder(served)
+class _Worker:
+    """What scores record batches: the store, the bundle, the lanes, the keeper."""
 
-    def is_stopping() -> bool:
-        return bool(app.should_stop)
+    def __init__(
+        self, app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: bundle.Bundle
+    ) -> None:
+        client = connect(store_settings)
+        self._app = app
+        self._settings = settings
+        self._apply = applier(client, store_settings)
+        self._encode = score.encoder(served)
+        self._redis = retrying("Redis", settings.retry_max_seconds, self._is_giving_up)
+        self._kafka = retrying("Kafka", settings.retry_max_seconds, self._is_giving_up)
+        self.keeper = Keeper(
+            settings,
+            lambda: app.consumer,
+            self._apply,
+            Whole(client, store_settings),
+            self._partitions_of,
+            self._redis,
+            self._kafka,
+        )
+        self.lanes = Lanes(self._score, self._is_current, self._forget, app.crash)
 
-    redis = retrying("Redis", settings.retry_max_seconds, is_stopping)
-    kafka = retrying("Kafka", settings.retry_max_seconds, is_stopping)
-
-    async def send(topic: str, partition: int, outgoing: list[Any]) -> None:
-        if outgoing:
-            # The same key goes to the same partition, in order, without hashing keys again.
-            target = partition % await app.producer.partitions_of(topic)
-            await kafka(app.producer.send_records, topic, target, outgoing)
-
-    async def score_batch(events: Events) -> None:
+    async def _score(self, events: Events) -> None:
+        """Score record batches of one partition and ack them."""
         tp = events[0].message.tp
-        source = Source(tp.topic, tp.partition)
-        decoded = score.decode(source, [record for event in events for record in event.value])
-        committed = app.consumer.committed_offset(tp)
-        counted: Any = await redis(apply, source, events[-1].message.offset, decoded.observations, committed)
-        await send(settings.scores_topic, tp.partition, encode(source, decoded, counted, time.time()))
-        await send(settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
+        while not await self._try_score(tp, events):
+            await self.keeper.wait_until_open(tp)
         for event in events:
             event.ack()
 
-    return score_batch
+    async def _try_score(self, tp: TP, events: Events) -> bool:
+        """Score, unless the counts are not known to be whole; whether it was done."""
+        source = Source(tp.topic, tp.partition)
+        async with self.lanes.at_work(tp):
+            if tp not in self.keeper.sent:
+                return False
+            sent = self.keeper.sent[tp]
+            decoded = score.decode(
+                source, [record for event in events for record in event.value if record.offset >= sent]
+            )
+            committed = self._app.consumer.committed_offset(tp)
+            partitions = await self._partitions_of(tp.topic)
+            last = events[-1].message.offset
+            try:
+                counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
+                # Dead letters first: a score that is there says that all before it is done.
+                await self._send(self._settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
+                scores = self._encode(source, decoded, counted, time.time())
+                await self._send(self._settings.scores_topic, tp.partition, scores)
+            except ClosedError:
+                return False
+            except Exception as error:
+                if self.keeper.draining and passes_by_itself(error):
+                    raise GivenUpError(str(tp)) from error
+                raise
+            return True
+
+    async def _send(self, topic: str, partition: int, outgoing: list[Outgoing]) -> None:
+        if outgoing:
+            # The same key goes to the same partition, in order, without hashing keys again.
+            target = partition % await self._partitions_of(topic)
+            await self._kafka(self._app.producer.send_records, topic, target, outgoing)
+
+    async def _partitions_of(self, topic: str) -> int:
+        return int(await self._app.producer.partitions_of(topic))
+
+    def _is_giving_up(self) -> bool:
+        return self.keeper.draining
+
+    def _is_current(self, event: EventT[Any]) -> bool:
+        return not self.keeper.draining and event.message.generation_id == self._app.consumer_generation_id
+
+    def _forget(self, event: EventT[Any]) -> None:
+        self._app.consumer.forget(event.message)

@@ -19,12 +19,17 @@ Events = list[EventT[Any]]
 Score = Callable[[Events], Awaitable[None]]
 
 
+class GivenUpError(RuntimeError):
+    """A batch was left unscored because its partition is being taken away or the worker ends; it will come again."""
+
+
 class _Lane:
     """The record batches of one partition that wait, in order."""
 
     def __init__(self) -> None:
         self.waiting: Events = []
         self.changed = asyncio.Condition()
+        self.at_work = asyncio.Lock()
 
     def is_full(self) -> bool:
         return sum(len(event.value) for event in self.waiting) >= MAX_WAITING
@@ -34,23 +39,35 @@ class Lanes:
     """One lane and one task a partition.
 
     Args:
-        score: scores and acks record batches of one partition; what it raises ends the lane and reaches `on_error`.
+        score: scores and acks record batches of one partition. GivenUpError leaves them and the lane goes on; what
+            else it raises ends the lane and reaches `on_error`.
+        is_current: whether a batch is still ours to score. After a rebalance what was fetched before it comes again,
+            from the committed offset on; to score it out of its turn would put later impressions before earlier ones.
+        give_up: told of a batch that is dropped unscored.
         on_error: told of the error; nothing more of that partition is scored, so nothing after it is acked.
     """
 
-    def __init__(self, score: Score, on_error: Callable[[Exception], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        score: Score,
+        is_current: Callable[[EventT[Any]], bool],
+        give_up: Callable[[EventT[Any]], None],
+        on_error: Callable[[Exception], Awaitable[None]],
+    ) -> None:
         self._score = score
+        self._is_current = is_current
+        self._give_up = give_up
         self._on_error = on_error
         self._lanes: dict[TP, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def at_work(self, tp: TP) -> asyncio.Lock:
+        """Held while a batch of the partition is scored: who takes it knows that none is on its way to the broker."""
+        return self._lane(tp).at_work
+
     async def put(self, event: EventT[Any]) -> None:
         """Hand a record batch to its partition's lane; waits while the lane is full."""
-        tp = event.message.tp
-        lane = self._lanes.get(tp)
-        if lane is None:
-            lane = self._lanes[tp] = _Lane()
-            self._tasks.add(asyncio.create_task(self._run(lane), name=f"lane {tp}"))
+        lane = self._lane(event.message.tp)
         async with lane.changed:
             await lane.changed.wait_for(lambda: not lane.is_full())
             lane.waiting.append(event)
@@ -62,6 +79,13 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _lane(self, tp: TP) -> _Lane:
+        lane = self._lanes.get(tp)
+        if lane is None:
+            lane = self._lanes[tp] = _Lane()
+            self._tasks.add(asyncio.create_task(self._run(lane), name=f"lane {tp}"))
+        return lane
+
     async def _run(self, lane: _Lane) -> None:
         while True:
             async with lane.changed:
@@ -69,7 +93,7 @@ class Lanes:
                 events, lane.waiting = lane.waiting, []
                 lane.changed.notify_all()
             try:
-                await self._score(events)
+                await self._score_current(events)
             except asyncio.CancelledError as error:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():  # by stop(); else something inside was cancelled
@@ -79,3 +103,14 @@ class Lanes:
             except Exception as error:  # whatever it is, the batch must not be taken for done
                 await self._on_error(error)
                 return
+
+    async def _score_current(self, events: Events) -> None:
+        current = [event for event in events if self._is_current(event)]
+        dropped = [event for event in events if event not in current]
+        if current:
+            try:
+                await self._score(current)
+            except GivenUpError:
+                dropped += current
+        for event in dropped:
+            self._give_up(event)

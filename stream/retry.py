@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
@@ -19,7 +20,7 @@ def passes_by_itself(error: BaseException) -> bool:
     return isinstance(error, UNAVAILABLE)
 
 
-def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -> Callable[..., Awaitable[object]]:
+def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -> Callable[..., Awaitable[Any]]:
     """A function that awaits `call(*arguments)` until it succeeds, the worker stops, or it fails for good.
 
     Args:
@@ -33,7 +34,7 @@ def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -
             error = state.outcome.exception()
             logger.warning("waiting for %s: %s: %s", what, type(error).__name__, error)
 
-    async def call_until_it_succeeds(call: Callable[..., Awaitable[object]], *arguments: object) -> object:
+    async def call_until_it_succeeds(call: Callable[..., Awaitable[Any]], *arguments: object) -> Any:
         retries = AsyncRetrying(
             retry=retry_if_exception(passes_by_itself),
             wait=wait_random_exponential(multiplier=0.05, max=longest_pause),
@@ -41,7 +42,7 @@ def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -
             before_sleep=say,
             reraise=True,
         )
-        answer: object = await retries(call, *arguments)
+        answer: Any = await retries(call, *arguments)
         if retries.statistics["attempt_number"] > 1:
             logger.warning("%s is back after %d tries", what, retries.statistics["attempt_number"])
         return answer

@@ -7,7 +7,7 @@ Registered as the transport `records://` in the entry-point group `faust.transpo
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, cast
 
 import aiokafka.errors
@@ -45,6 +45,8 @@ class RecordBatchSchema(Schema):  # type: ignore[misc]
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """Makes one message of the records of a partition, and commits by the last acked batch."""
 
+    on_drain: Callable[[], None] = staticmethod(lambda: None)  # called before waiting for what is at work
+
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[list[Record]]]:
         fetched = await super()._getmany(active_partitions, timeout)
         return {tp: [records] for tp, records in fetched.items() if records}
@@ -80,6 +82,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         acked.clear()
         self._acked_index[tp].clear()
         return cast(int, newest) + 1
+
+    async def wait_empty(self) -> None:
+        """Partitions are taken away, or the worker ends: what is at work is finished, what can not be is left."""
+        self.on_drain()
+        await super().wait_empty()
+
+    def forget(self, message: Any) -> None:
+        """The message will not be acked: it comes again, here or elsewhere."""
+        self._unacked_messages.discard(message)
+
+    async def committed(self, tp: TP) -> int:
+        """The group's committed offset as the broker knows it, or 0."""
+        thread = self._thread
+        return await thread.call_thread(thread._ensure_consumer().committed, tp) or 0
 
     def committed_offset(self, tp: TP) -> int:
         """The offset that the broker has confirmed as committed in this session, or 0."""

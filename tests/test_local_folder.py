@@ -15,11 +15,14 @@ import pytest
 from local import folder
 
 OWNER = """
-import json, sys, time
+import json, signal, sys, time
 from pathlib import Path
 from local import folder
 from local.server import Server
 
+# A test run in the background ignores these, and a child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with folder.owned(Path(sys.argv[1]) if sys.argv[1:] else None) as place:
     server = Server("sleep 1", "nowhere", ["sleep", "600"], place / "sleep", lambda: True)
     server.start()
@@ -67,7 +70,7 @@ def start_owner() -> Iterator[Callable[..., Owner]]:
 def end(owner: subprocess.Popen[str], number: signal.Signals) -> None:
     """Signal the owner and wait until it is gone."""
     owner.send_signal(number)
-    owner.wait()
+    owner.wait(30)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

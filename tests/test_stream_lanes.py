@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from faust.types import TP
 
-from stream.lanes import MAX_WAITING, Events, Lanes
+from stream.lanes import MAX_WAITING, Events, GivenUpError, Lanes
 
 A, B = TP("impressions", 0), TP("impressions", 1)
 
@@ -56,6 +56,8 @@ class Scorer:
     )
     errors: dict[int, BaseException] = field(default_factory=dict)
     told: list[Exception] = field(default_factory=list)
+    stale: set[int] = field(default_factory=set)
+    given_up: list[Any] = field(default_factory=list)
 
     async def score(self, events: Events) -> None:
         """Wait for permission, then raise what the first batch is to raise, or be done."""
@@ -65,6 +67,10 @@ class Scorer:
         if numbers[0] in self.errors:
             raise self.errors[numbers[0]]
         self.done.append((tp, numbers))
+
+    def is_current(self, one: Any) -> bool:
+        """Whether the batch is not stale."""
+        return one.number not in self.stale
 
     async def on_error(self, error: Exception) -> None:
         """Remember the error."""
@@ -79,7 +85,7 @@ class Scorer:
 @asynccontextmanager
 async def running(scorer: Scorer) -> AsyncIterator[Lanes]:
     """Lanes over a scorer, ended at the end."""
-    lanes = Lanes(scorer.score, scorer.on_error)
+    lanes = Lanes(scorer.score, scorer.is_current, scorer.given_up.append, scorer.on_error)
     try:
         yield lanes
     finally:
@@ -192,7 +198,7 @@ async def test_an_error_ends_its_lane_and_no_other() -> None:
 async def test_stop_ends_lanes_that_work_and_lanes_that_wait() -> None:
     """Stop cancels what is under way and returns; nothing is reported as an error, nothing finishes later."""
     scorer = Scorer()
-    lanes = Lanes(scorer.score, scorer.on_error)
+    lanes = Lanes(scorer.score, scorer.is_current, scorer.given_up.append, scorer.on_error)
     await lanes.put(event(A, 0))
     await until(lambda: bool(scorer.called))
     await lanes.put(event(A, 1))
@@ -208,7 +214,7 @@ async def test_stop_ends_lanes_that_work_and_lanes_that_wait() -> None:
 async def test_lanes_that_never_had_work_can_be_stopped() -> None:
     """A worker without partitions ends as well."""
     scorer = Scorer()
-    await Lanes(scorer.score, scorer.on_error).stop()
+    await Lanes(scorer.score, scorer.is_current, scorer.given_up.append, scorer.on_error).stop()
     assert scorer.called == []
 
 
@@ -221,3 +227,33 @@ async def test_a_call_that_is_cancelled_from_inside_is_an_error_too() -> None:
         await until(lambda: bool(scorer.called))
         await settle()
         assert scorer.told, "the lane is dead and nobody was told"
+
+
+async def test_stale_batches_are_given_up_unscored() -> None:
+    """What was fetched before a rebalance is not scored out of its turn: it is given up, and the rest goes on."""
+    scorer = Scorer(stale={1})
+    scorer.let(A, 10)
+    async with running(scorer) as lanes:
+        for number in (1, 2):
+            await lanes.put(event(A, number))
+        await until(lambda: (A, [2]) in scorer.done)
+        assert [one.number for one in scorer.given_up] == [1]
+
+
+async def test_a_batch_that_gives_up_does_not_end_its_lane() -> None:
+    """GivenUpError leaves the batch for another time; nobody is told of an error and the lane goes on."""
+    scorer = Scorer(errors={1: GivenUpError("drained")})
+    scorer.let(A, 10)
+    async with running(scorer) as lanes:
+        await lanes.put(event(A, 1))
+        await until(lambda: bool(scorer.given_up))
+        await lanes.put(event(A, 2))
+        await until(lambda: (A, [2]) in scorer.done)
+        assert scorer.told == []
+
+
+async def test_who_holds_the_lock_knows_that_nothing_is_at_work() -> None:
+    """A partition's lock is the same one for every caller, and another partition's is another."""
+    async with running(Scorer()) as lanes:
+        assert lanes.at_work(A) is lanes.at_work(A)
+        assert lanes.at_work(A) is not lanes.at_work(B)

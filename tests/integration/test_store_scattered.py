@@ -24,8 +24,8 @@ async def test_a_batch_over_a_century_is_counted_exactly(redis_url: str) -> None
     ]
     client = connect(settings)
     try:
-        counted = await applier(client, settings)(Source("impressions", 0), 499, observations, 0)
-        again = await applier(client, settings)(Source("impressions", 0), 499, observations, 0)
+        counted = await applier(client, settings)(Source("impressions", 0), 499, observations, 0, 0)
+        again = await applier(client, settings)(Source("impressions", 0), 499, observations, 0, 0)
     finally:
         await client.aclose()
     state: State = {}

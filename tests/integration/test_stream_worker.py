@@ -4,44 +4,16 @@ import json
 import signal
 import threading
 from itertools import groupby, islice
-from pathlib import Path
 
 import pytest
-from system import PARTITIONS, System, deploy, eventually, worker
+from system import PARTITIONS, System, eventually, worker
 
 from cli.stream import mixed
-from local.stack import External, Stack
-from replay import broken, log
+from local.stack import External
+from replay import broken
 from replay.log import Message
-from trainer.simulate import simulate
-from trainer.train import train
 
 pytestmark = pytest.mark.integration
-
-ROWS = 40_000
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
-    """Impressions over the end of a year."""
-    path = tmp_path_factory.mktemp("log") / "log.csv"
-    simulate(path, None, rows=ROWS, seed=3, hours=30, start="14123018")
-    return list(log.messages(path))
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small bundle to serve."""
-    folder = tmp_path_factory.mktemp("bundle")
-    simulate(folder / "log.csv", None, rows=20_000, seed=4, hours=24, start="14122900")
-    train(folder / "log.csv", 14123000, folder / "bundle")
-    return folder / "bundle"
-
-
-@pytest.fixture
-def system(stack: Stack, bundle: Path, tmp_path: Path) -> System:
-    """A deployment for one test."""
-    return deploy(stack, bundle, tmp_path)
 
 
 def test_broken_messages_become_dead_letters_and_the_rest_is_scored(system: System, rows: list[Message]) -> None:

@@ -1,0 +1,66 @@
+"""Whether Redis still holds all that was counted.
+
+A restart with `appendfsync everysec` loses up to a second, a failover to a replica what was not replicated, a flush
+everything. All of them show in Redis' run id or in the keys being gone; from then on no partition is *whole* and
+`apply` is closed. Whoever owns a partition makes its counts good from the topic and declares it whole; when all are,
+`apply` is open again. So what is counted next, in any partition, finds the counts of all that was scored before.
+"""
+
+from typing import NamedTuple
+
+from store import keyspace
+from store.client import Client, script
+from store.keyspace import Source
+from store.settings import StoreSettings
+
+
+class Known(NamedTuple):
+    """What Redis knows of a source."""
+
+    run: str  # id of this run of Redis
+    fence: int | None  # next offset to count; None where nothing was ever counted, or all was lost
+    whole: frozenset[int]  # partitions of the topic that were declared whole in this run
+
+
+class Whole:
+    """Asks and declares whether partitions are whole."""
+
+    def __init__(self, client: Client, settings: StoreSettings) -> None:
+        self._namespace = settings.store_namespace
+        self._begin = script(client, "begin.lua")
+        self._finish = script(client, "finish.lua")
+
+    async def begin(self, source: Source) -> Known:
+        """What Redis knows now.
+
+        Raises:
+            redis.exceptions.RedisError: see `store.client.UNAVAILABLE` for what passes by itself.
+        """
+        keys = [
+            keyspace.run(self._namespace),
+            keyspace.whole(self._namespace, source.topic),
+            keyspace.fence(self._namespace, source),
+        ]
+        run, fence, whole = await self._begin(keys, [])
+        return Known(run.decode(), None if fence is None else int(fence), frozenset(map(int, whole)))
+
+    async def finish(self, source: Source, run: str, least_batch: int, least_fence: int) -> bool:
+        """Declare the source whole; False when Redis is another one than at `begin`, so that it must be done again.
+
+        Args:
+            source: the partition.
+            run: of `Known`.
+            least_batch: the highest batch number among the scores of the source; numbers to come will be higher.
+            least_fence: the offset before which all is counted.
+
+        Raises:
+            redis.exceptions.RedisError: as `begin`.
+        """
+        keys = [
+            keyspace.run(self._namespace),
+            keyspace.whole(self._namespace, source.topic),
+            keyspace.batch_number(self._namespace),
+            keyspace.fence(self._namespace, source),
+        ]
+        (done,) = await self._finish(keys, [run, source.partition, least_batch, least_fence])
+        return bool(done)

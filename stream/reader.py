@@ -1,0 +1,67 @@
+"""Read a stretch of one partition beside the consumer group: to make good what Redis lost, and to see what was sent."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream.transport import Record
+
+_POLL_MS = 200
+
+
+@asynccontextmanager
+async def _consumer(bootstrap_servers: str, tp: TopicPartition) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def stretch(
+    bootstrap_servers: str, topic: str, partition: int, start: int, stop: int
+) -> AsyncIterator[list[Record]]:
+    """The records with start <= offset < stop that the topic still holds, a fetch at a time.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker does not answer.
+    """
+    tp = TopicPartition(topic, partition)
+    async with _consumer(bootstrap_servers, tp) as consumer:
+        consumer.seek(tp, start)
+        while True:
+            fetched: list[Record] = (await consumer.getmany(tp, timeout_ms=_POLL_MS)).get(tp, [])
+            if fetched:
+                yield [record for record in fetched if start <= record.offset < stop]
+            position = await consumer.position(tp)
+            if position >= stop or (not fetched and position >= (consumer.highwater(tp) or 0)):
+                return
+
+
+async def tail(bootstrap_servers: str, topic: str, partition: int, records: int) -> list[Record]:
+    """The last records of a partition, at least `records` of them where it has as many.
+
+    The end is taken from a fetch: Tansu answers it wrongly when asked for by ListOffsets.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker does not answer.
+    """
+    tp = TopicPartition(topic, partition)
+    async with _consumer(bootstrap_servers, tp) as consumer:
+        await consumer.seek_to_beginning(tp)
+        await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
+        end = consumer.highwater(tp) or 0
+        consumer.seek(tp, max(await consumer.position(tp) - 1, end - records, 0))
+        found: list[Record] = []
+        while await consumer.position(tp) < end:
+            found += (await consumer.getmany(tp, timeout_ms=_POLL_MS)).get(tp, [])
+        return found
