@@ -9,7 +9,7 @@ from features.windows import COUNT_NAMES, Counts, State, observe
 from model.bundle import Bundle
 from replay.consume import Read
 from schemas import hours, impression, score
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, Reason
 from schemas.impression import Impression
 from schemas.score import Score
 
@@ -67,14 +67,18 @@ def verify(
     shown, broken = _decoded(impressions)
     distinct, duplicates, differing = _distinct(scores)
     rejected = {_place_of(letter) for letter in dead_letters}
-    missing = (shown.keys() - distinct.keys()) | (broken - rejected)
-    unexpected = (distinct.keys() - shown.keys()) | (rejected - broken) | _altered(impressions, scores, dead_letters)
-    comparable = sorted(
-        (found for place, found in distinct.items() if place in shown), key=lambda found: (found.batch, found.offset)
-    )
+    failed = {_place_of(letter): batch for letter in dead_letters if (batch := _batch_of(letter)) is not None}
+    missing = (shown.keys() - distinct.keys() - failed.keys()) | (broken - rejected)
+    unexpected = (distinct.keys() - shown.keys()) | (rejected - broken - (failed.keys() & shown.keys()))
+    unexpected |= (failed.keys() & distinct.keys()) | _altered(impressions, scores, dead_letters)
+    counted: list[_Counted] = [
+        (found.batch, found.offset, place, found) for place, found in distinct.items() if place in shown
+    ]
+    counted += [(batch, place[1], place, None) for place, batch in failed.items() if place in shown]
+    counted.sort(key=lambda one: one[:3])
     differences: list[Difference] = []
     mismatches = 0
-    for found in _compare(bundle, comparable, shown, progress):
+    for found in _compare(bundle, counted, shown, progress):
         mismatches += 1
         differences += found[: SHOWN_DIFFERENCES - len(differences)]
     return Report(
@@ -85,7 +89,7 @@ def verify(
         differing_duplicates=differing,
         lost=len(missing),
         unexpected=len(unexpected),
-        parity_compared=len(comparable),
+        parity_compared=sum(one[3] is not None for one in counted),
         parity_mismatches=mismatches,
         differences=tuple(differences),
     )
@@ -135,21 +139,34 @@ def _place_of(letter: Read) -> Place:
     return int(headers["partition"]), int(headers["offset"])
 
 
+def _batch_of(letter: Read) -> int | None:
+    """The batch in which a dead letter's impression was counted, where only its scoring failed."""
+    headers = dict(letter.headers)
+    return int(headers["batch"]) if headers["reason"] == Reason.SCORING_FAILED.encode() else None
+
+
+# Batch and offset, which order them; the place; the score, or None where scoring failed.
+_Counted = tuple[int, int, Place, Score | None]
+
+
 def _compare(
     bundle: Bundle,
-    scores: Sequence[Score],
+    counted: Sequence[_Counted],
     shown: dict[Place, Impression],
     progress: Callable[[int], None],
 ) -> Iterator[list[Difference]]:
     """The differences of each score that has any."""
     state: State = {}
-    for start in range(0, len(scores), _CHUNK):
-        chunk = scores[start : start + _CHUNK]
-        seen = [shown[found.partition, found.offset] for found in chunk]
-        counts = [observe(state, keys(one), hours.index(one.hour)) for one in seen]
-        probabilities = bundle.predict([bundle.build(one, counted) for one, counted in zip(seen, counts, strict=True)])
-        for found, one, counted, click_proba in zip(chunk, seen, counts, probabilities, strict=True):
-            expected = _expected(found, one, counted, click_proba, bundle.version)
+    for start in range(0, len(counted), _CHUNK):
+        chunk: list[tuple[Score, Impression, Counts]] = []
+        for _, _, place, found in counted[start : start + _CHUNK]:
+            one = shown[place]
+            counts = observe(state, keys(one), hours.index(one.hour))
+            if found is not None:
+                chunk.append((found, one, counts))
+        probabilities = bundle.predict([bundle.build(one, counts) for _, one, counts in chunk]) if chunk else []
+        for (found, one, counts), click_proba in zip(chunk, probabilities, strict=True):
+            expected = _expected(found, one, counts, click_proba, bundle.version)
             if found != expected:
                 yield _differences(found, expected)
         progress(len(chunk))

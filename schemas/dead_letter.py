@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schemas.errors import DecodeError
+from schemas.errors import RejectedError
 
 Headers = list[tuple[str, bytes]]
 
@@ -16,7 +16,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 def rejected(
-    key: bytes | None, value: bytes | None, error: DecodeError, topic: str, partition: int, offset: int
+    key: bytes | None, value: bytes | None, error: RejectedError, topic: str, partition: int, offset: int
 ) -> DeadLetter:
     """The dead letter of the message at (topic, partition, offset)."""
     headers = [

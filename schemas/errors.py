@@ -19,13 +19,22 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     EMPTY_FIELD = "empty_field"
     WRONG_HOUR = "wrong_hour"
+    SCORING_FAILED = "scoring_failed"  # an impression like any other, on which our own code failed
 
 
-class DecodeError(ValueError):
-    """A message that is no impression: the reason, the field where one is to blame, and what was expected and came."""
+class RejectedError(ValueError):
+    """A message that gets no score: the reason, the field where one is to blame, and the details."""
 
     def __init__(self, reason: Reason, field: str | None, detail: str) -> None:
         super().__init__(f"{field}: {detail}" if field else detail)
         self.reason = reason
         self.field = field
         self.detail = detail
+
+
+class DecodeError(RejectedError):
+    """A message that is no impression; the detail says what was expected and what came."""
+
+
+class ScoringError(RejectedError):
+    """An impression, counted, on which scoring itself failed; the detail is the last line of the traceback."""

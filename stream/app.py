@@ -19,7 +19,7 @@ from store.client import connect
 from store.keyspace import Source
 from store.settings import StoreSettings
 from store.whole import Whole
-from stream import score
+from stream import score, watchdog
 from stream.keeper import Keeper
 from stream.lanes import Events, GivenUpError, Lanes
 from stream.retry import passes_by_itself, retrying
@@ -56,6 +56,9 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
     @app.task
     async def keep_partitions_whole() -> None:
         app.consumer.on_drain = worker.keeper.drain
+        watchdog.start(
+            settings.kafka_bootstrap_servers, settings.consumer_group, worker.progress, settings.watchdog_seconds
+        )
         await worker.keeper.run(worker.lanes)
 
     @app.on_partitions_assigned.connect
@@ -63,6 +66,7 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
         logger.info(
             "assigned: %s", ", ".join(sorted(f"{tp.topic}/{tp.partition}" for tp in assigned)) or "no partition"
         )
+        worker.progress.assign((tp.topic, tp.partition) for tp in assigned)
         worker.keeper.resume()
 
     @app.on_before_shutdown.connect
@@ -110,8 +114,9 @@ class _Worker:
         self._settings = settings
         self._apply = applier(client, store_settings)
         self._encode = score.encoder(served)
-        self._redis = retrying("Redis", settings.retry_max_seconds, self._is_giving_up)
-        self._kafka = retrying("Kafka", settings.retry_max_seconds, self._is_giving_up)
+        self.progress = watchdog.Progress()
+        self._redis = retrying("Redis", settings.retry_max_seconds, self._is_giving_up, self.progress.give_sign)
+        self._kafka = retrying("Kafka", settings.retry_max_seconds, self._is_giving_up, self.progress.give_sign)
         self.keeper = Keeper(
             settings,
             lambda: app.consumer,
@@ -130,6 +135,8 @@ class _Worker:
             await self.keeper.wait_until_open(tp)
         for event in events:
             event.ack()
+        self.progress.acked[tp.topic, tp.partition] = events[-1].message.offset + 1
+        self.progress.give_sign()
 
     async def _try_score(self, tp: TP, events: Events) -> bool:
         """Score, unless the counts are not known to be whole; whether it was done."""
@@ -146,10 +153,11 @@ class _Worker:
             last = events[-1].message.offset
             try:
                 counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
+                scored = self._encode(source, decoded, counted, time.time())
                 # Dead letters first: a score that is there says that all before it is done.
-                await self._send(self._settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
-                scores = self._encode(source, decoded, counted, time.time())
-                await self._send(self._settings.scores_topic, tp.partition, scores)
+                rejected = score.encode_rejected(decoded) + scored.rejected
+                await self._send(self._settings.dead_letters_topic, tp.partition, rejected)
+                await self._send(self._settings.scores_topic, tp.partition, scored.scores)
             except ClosedError:
                 return False
             except Exception as error:

@@ -20,16 +20,20 @@ def passes_by_itself(error: BaseException) -> bool:
     return isinstance(error, UNAVAILABLE)
 
 
-def retrying(what: str, longest_pause: float, should_stop: Callable[[], bool]) -> Callable[..., Awaitable[Any]]:
+def retrying(
+    what: str, longest_pause: float, should_stop: Callable[[], bool], on_try: Callable[[], None] = lambda: None
+) -> Callable[..., Awaitable[Any]]:
     """A function that awaits `call(*arguments)` until it succeeds, the worker stops, or it fails for good.
 
     Args:
         what: who is waited for, as the log shall name it.
         longest_pause: seconds between two tries at the most.
         should_stop: whether the worker is ending; the last error is raised then.
+        on_try: told of each failed try: who waits is not hung.
     """
 
     def say(state: RetryCallState) -> None:
+        on_try()
         if state.attempt_number == 1 and state.outcome is not None:
             error = state.outcome.exception()
             logger.warning("waiting for %s: %s: %s", what, type(error).__name__, error)

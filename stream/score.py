@@ -1,6 +1,7 @@
 """Payloads in, scores and dead letters out. Pure: everything between the await for Redis and the await for Kafka."""
 
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ from features.windows import COUNT_NAMES
 from model.bundle import Bundle
 from schemas import dead_letter, hours, impression, score
 from schemas.dead_letter import DeadLetter
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, Reason, ScoringError
 from schemas.impression import Impression
 from store.batch import Counted, Observation
 from store.keyspace import Source
@@ -18,7 +19,7 @@ from stream.transport import Outgoing, Record
 
 CountedScore = score.struct_of(COUNT_NAMES)
 
-Encode = Callable[[Source, "Decoded", Sequence[Counted], float], list[Outgoing]]
+Encode = Callable[[Source, "Decoded", Sequence[Counted], float], "Scored"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,6 +31,13 @@ class Decoded(NamedTuple):
     impressions: list[Impression]
     observations: list[Observation]
     rejected: list[tuple[Record, DeadLetter]]
+
+
+class Scored(NamedTuple):
+    """What goes out for counted impressions: scores, and dead letters of those on which scoring failed."""
+
+    scores: list[Outgoing]
+    rejected: list[Outgoing]
 
 
 def decode(source: Source, records: Sequence[Record]) -> Decoded:
@@ -53,43 +61,58 @@ def decode(source: Source, records: Sequence[Record]) -> Decoded:
 def encoder(bundle: Bundle) -> Encode:
     """The function that scores counted impressions and encodes the scores, in the order of the impressions.
 
-    A score carries its impression's key and timestamp: the difference to the time of reading is the latency.
+    A score carries its impression's key and timestamp: the difference to the time of reading is the latency. An
+    impression on which our own code fails is set apart by halving the batch; the others are scored.
     """
-    build, predict, version = bundle.build, bundle.predict, bundle.version
 
-    def encode(source: Source, decoded: Decoded, counted: Sequence[Counted], now: float) -> list[Outgoing]:
-        if not counted:
-            return []
-        probabilities = predict(
-            [build(shown, answer.counts) for shown, answer in zip(decoded.impressions, counted, strict=True)]
-        )
-        partition = source.partition
-        return [
-            (
-                record.key,
-                _encode(
-                    CountedScore(
-                        shown.id,
-                        shown.device_ip,
-                        click_proba,
-                        version,
-                        shown.hour,
-                        now,
-                        partition,
-                        record.offset,
-                        batch,
-                        *counts,
-                    )
-                ),
-                record.timestamp,
-                [],
-            )
-            for record, shown, click_proba, (batch, counts) in zip(
-                decoded.records, decoded.impressions, probabilities, counted, strict=True
-            )
-        ]
+    def encode(source: Source, decoded: Decoded, counted: Sequence[Counted], now: float) -> Scored:
+        scored = Scored([], [])
+        todo = list(zip(decoded.records, decoded.impressions, counted, strict=True))
+        for item in _click_probas(bundle, todo):
+            record, shown, (batch, counts), click_proba = item
+            if isinstance(click_proba, float):
+                place = (now, source.partition, record.offset, batch)
+                found = CountedScore(
+                    shown.id, shown.device_ip, click_proba, bundle.version, shown.hour, *place, *counts
+                )
+                scored.scores.append((record.key, _encode(found), record.timestamp, []))
+            else:
+                letter = _failed(source, record, batch, click_proba)
+                scored.rejected.append((letter.key, letter.value, record.timestamp, letter.headers))
+        return scored
 
     return encode
+
+
+_Todo = tuple[Record, Impression, Counted]
+
+
+def _click_probas(
+    bundle: Bundle, todo: Sequence[_Todo]
+) -> Iterator[tuple[Record, Impression, Counted, float | Exception]]:
+    """Each with its click probability, or with what was raised by it alone."""
+    if not todo:
+        return
+    try:
+        found = bundle.predict([bundle.build(shown, answer.counts) for _, shown, answer in todo])
+    except Exception as error:  # a fault of ours, or of a library: it must not stop the stream
+        if len(todo) == 1:
+            yield (*todo[0], error)
+            return
+        half = len(todo) // 2
+        yield from _click_probas(bundle, todo[:half])
+        yield from _click_probas(bundle, todo[half:])
+        return
+    for item, click_proba in zip(todo, found, strict=True):
+        yield (*item, click_proba)
+
+
+def _failed(source: Source, record: Record, batch: int, error: Exception) -> DeadLetter:
+    """The dead letter of an impression that was counted, in the batch with this number, and could not be scored."""
+    last_line = traceback.format_exception_only(error)[-1].strip()
+    reason = ScoringError(Reason.SCORING_FAILED, None, last_line)
+    letter = dead_letter.rejected(record.key, record.value, reason, source.topic, source.partition, record.offset)
+    return DeadLetter(letter.key, letter.value, [*letter.headers, ("batch", str(batch).encode())])
 
 
 def encode_rejected(decoded: Decoded) -> list[Outgoing]:

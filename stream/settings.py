@@ -24,4 +24,7 @@ class StreamSettings(BaseSettings):
     retry_max_seconds: float = Field(
         5.0, gt=0, description="Longest pause between two tries when Redis or Kafka is away"
     )
+    watchdog_seconds: float = Field(
+        120.0, gt=0, description="A worker with lag that gets nothing done for this long ends with code 70"
+    )
     bundle: Path = Field(Path("bundles/current"), description="Folder of the bundle to serve")

@@ -197,8 +197,9 @@ def streamed(served: Bundle, partitions: Sequence[Sequence[bytes | None]], batch
             taken, left[:] = left[:batch], left[batch:]
             decoded = score.decode(source, taken)
             counted = store.apply(decoded.observations)
-            _append(topics.scores, encode(source, decoded, counted, NOW), source.partition)
-            _append(topics.dead_letters, score.encode_rejected(decoded), source.partition)
+            scored = encode(source, decoded, counted, NOW)
+            _append(topics.scores, scored.scores, source.partition)
+            _append(topics.dead_letters, score.encode_rejected(decoded) + scored.rejected, source.partition)
     return topics
 
 

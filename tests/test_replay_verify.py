@@ -12,14 +12,14 @@ from fakes import Streamed, streamed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.windows import COUNT_NAMES
+from features.windows import COUNT_NAMES, Counts
 from model.bundle import Bundle
 from replay.broken import KINDS
 from replay.consume import Read
 from replay.verify import SHOWN_DIFFERENCES, CountedScore, Report, verify
 from schemas import dead_letter, score
 from schemas.errors import DecodeError, Reason
-from schemas.impression import encode
+from schemas.impression import Impression, encode
 
 
 @pytest.fixture
@@ -222,3 +222,21 @@ def test_a_score_under_another_key_is_found(bundle_: Bundle, topics: Streamed) -
     """A score is keyed as its impression: another key is a fault."""
     scores = [topics.scores[0]._replace(key=b"another"), *topics.scores[1:]]
     assert not check(bundle_, topics._replace(scores=scores)).ok
+
+
+def test_an_impression_on_which_scoring_failed_is_counted_and_not_lost(bundle_: Bundle) -> None:
+    """Its dead letter stands for its score, later counts hold it, and a score beside it is one too many."""
+
+    def build(shown: Impression, counts: Counts) -> list[float]:
+        if shown.id == "2":
+            raise ValueError("poison")
+        return bundle_.build(shown, counts)
+
+    rows = [encode(fakes.impression(id=str(number))) for number in range(4)]
+    topics = streamed(bundle_._replace(build=build), [rows], batch=2)
+    report = check(bundle_, topics)
+    assert report.ok, report
+    assert (report.scores, report.dead_letters, report.parity_compared) == (3, 1, 3)
+    everything = streamed(bundle_, [rows], batch=2)
+    assert check(bundle_, topics._replace(scores=everything.scores)).unexpected == 1
+    assert check(bundle_, topics._replace(dead_letters=[])).lost == 1

@@ -28,7 +28,7 @@ def scores_of(served: Bundle, values: list[bytes | None]) -> tuple[score.Decoded
     """One record batch on its way through the stream: decoded, its scores, its dead letters."""
     decoded = score.decode(SOURCE, records(values, first=100))
     counted = MemoryStore().apply(decoded.observations)
-    return decoded, score.encoder(served)(SOURCE, decoded, counted, NOW), score.encode_rejected(decoded)
+    return decoded, score.encoder(served)(SOURCE, decoded, counted, NOW).scores, score.encode_rejected(decoded)
 
 
 def test_a_scores_bytes_are_the_agreed_ones() -> None:
@@ -39,7 +39,7 @@ def test_a_scores_bytes_are_the_agreed_ones() -> None:
     shown = fakes.impression(id=expected["id"], device_ip=expected["device_ip"], hour=expected["hour"])
     decoded = score.decode(SOURCE, records([encode(shown)], first=expected["offset"]))
     counted = [Counted(expected["batch"], tuple(expected[name] for name in COUNT_NAMES))]
-    ((_, value, _, _),) = score.encoder(served)(SOURCE, decoded, counted, expected["scored_at"])
+    ((_, value, _, _),) = score.encoder(served)(SOURCE, decoded, counted, expected["scored_at"]).scores
     assert value == golden
 
 
@@ -73,7 +73,7 @@ def test_a_score_is_keyed_and_stamped_as_its_impression() -> None:
     """Key and timestamp are the impression record's own; a message without a key gives a score without one."""
     record = fakes.Record(7, 1234, None, encode(fakes.impression()))
     decoded = score.decode(SOURCE, [record])
-    ((key, _, timestamp, headers),) = score.encoder(fakes.bundle())(SOURCE, decoded, [Counted(1, (0,) * 6)], NOW)
+    ((key, _, timestamp, headers),) = score.encoder(fakes.bundle())(SOURCE, decoded, [Counted(1, (0,) * 6)], NOW).scores
     assert (key, timestamp, headers) == (None, 1234, [])
 
 
@@ -106,7 +106,7 @@ def test_scores_match_the_bundle_asked_directly(bundle_: Bundle, sequences: list
     encode_scores = score.encoder(bundle_)
     for number, sequence in enumerate(sequences, start=1):
         decoded = score.decode(SOURCE, records([encode(shown) for shown in sequence], first=number * 1000))
-        outgoing = encode_scores(SOURCE, decoded, store.apply(decoded.observations), NOW)
+        outgoing = encode_scores(SOURCE, decoded, store.apply(decoded.observations), NOW).scores
         for position, (shown, (_, value, _, _)) in enumerate(zip(sequence, outgoing, strict=True)):
             ((_, counts),) = by_hand.apply([Observation(0, hours.index(shown.hour), keys(shown))])
             (click_proba,) = bundle_.predict([bundle_.build(shown, counts)])
@@ -149,13 +149,42 @@ def test_a_redelivered_batch_gives_the_same_bytes_but_for_scored_at(bundle_: Bun
     values = [encode(shown) for shown in fakes.click_log(20)]
     decoded = score.decode(SOURCE, records(values))
     counted = MemoryStore().apply(decoded.observations)
-    first = score.encoder(bundle_)(SOURCE, decoded, counted, NOW)
+    first = score.encoder(bundle_)(SOURCE, decoded, counted, NOW).scores
     again: list[Outgoing] = []
     for start, stop in ((0, 1), (1, 13), (13, 20)):
         part = score.decode(SOURCE, records(values)[start:stop])
-        again += score.encoder(bundle_)(SOURCE, part, counted[start:stop], NOW)
+        again += score.encoder(bundle_)(SOURCE, part, counted[start:stop], NOW).scores
     assert again == first
-    later = score.encoder(bundle_)(SOURCE, decoded, counted, NOW + 1)
+    later = score.encoder(bundle_)(SOURCE, decoded, counted, NOW + 1).scores
     assert later != first
     changed = [(key, (value or b"").replace(b"1700000001.25", b"1700000000.25"), *rest) for key, value, *rest in later]
     assert changed == first
+
+
+def poisoned(served: Bundle, poison: set[str]) -> Bundle:
+    """The bundle, but that building the row of an impression with one of these ids raises."""
+
+    def build(shown: impression.Impression, counts: tuple[int, ...]) -> list[float]:
+        if shown.id in poison:
+            raise ZeroDivisionError(f"poison in {shown.id}")
+        return served.build(shown, counts)
+
+    return served._replace(build=build)
+
+
+@given(st.sets(st.integers(0, 11), max_size=12))
+@settings(max_examples=30)
+def test_an_impression_on_which_scoring_fails_is_set_apart(bundle_: Bundle, poison: set[int]) -> None:
+    """Any of a batch may fail: they are dead letters with the error's last line, the others get their usual scores."""
+    shown = [fakes.impression(id=str(number)) for number in range(12)]
+    decoded = score.decode(SOURCE, records([encode(one) for one in shown]))
+    counted = MemoryStore().apply(decoded.observations)
+    served = poisoned(bundle_, {str(number) for number in poison})
+    scored = score.encoder(served)(SOURCE, decoded, counted, NOW)
+    usual = score.encoder(bundle_)(SOURCE, decoded, counted, NOW).scores
+    assert scored.scores == [one for number, one in enumerate(usual) if number not in poison]
+    assert [value for _, value, _, _ in scored.rejected] == [encode(shown[number]) for number in sorted(poison)]
+    for (_, _, _, headers), number in zip(scored.rejected, sorted(poison), strict=True):
+        found = {name: value.decode() for name, value in headers}
+        assert (found["reason"], found["offset"], found["batch"]) == ("scoring_failed", str(number), "1")
+        assert found["detail"] == f"ZeroDivisionError: poison in {number}"

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import redis
-from system import System, eventually, worker
+from system import PARTITIONS, System, eventually, worker
 
 from local.stack import External
 from replay import counts
@@ -15,6 +15,7 @@ from replay.verify import Report
 from store.client import connect
 from store.dump import dump
 from store.settings import StoreSettings
+from stream import watchdog
 
 pytestmark = pytest.mark.integration
 
@@ -96,3 +97,21 @@ def test_counts_are_exact_after_a_killed_worker(system: System, rows: list[Messa
         assert two.end() == 0
     assert report.ok, report
     assert count_errors(system) == 0
+
+
+def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Message]) -> None:
+    """Lag is what the topic holds beyond the last ack, or beyond the committed offset where nothing was acked yet."""
+    if system.stack.broker.name.startswith("tansu"):
+        pytest.skip("Tansu answers wrongly where a topic ends")
+    system.produce(rows[:1_000])
+    progress = watchdog.Progress()
+    progress.assign((system.impressions_topic, partition) for partition in range(PARTITIONS))
+    client = watchdog.Consumer({"bootstrap.servers": system.stack.bootstrap_servers, "group.id": system.name})
+    try:
+        assert watchdog._lag(client, progress) == 1_000
+        with worker(system) as one:
+            system.scores(1_000)
+            assert one.end() == 0
+        assert watchdog._lag(client, progress) == 0
+    finally:
+        client.close()
