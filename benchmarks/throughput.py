@@ -8,12 +8,8 @@ to its last score is taken; every score is verified on the batch path afterwards
 
 import os
 import platform
-import signal
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -21,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from cli import show
+from cli.deployment import Deployment, workers
 from local import stack, topics
 from local.stack import Stack
 from model.bundle import load
@@ -78,20 +75,16 @@ def _messages() -> list[Message]:
 
 def _run(running: Stack, number: int, messages: list[Message]) -> tuple[float, int]:
     """Events a second of one run, and how many of its scores are wrong."""
-    name = f"bench-{os.getpid()}-{number}"
-    names = {
-        "IMPRESSIONS_TOPIC": f"{name}-impressions",
-        "SCORES_TOPIC": f"{name}-scores",
-        "DEAD_LETTERS_TOPIC": f"{name}-dead-letters",
-    }
-    topics.create(running.bootstrap_servers, dict.fromkeys(names.values(), PARTITIONS))
-    produce(running.bootstrap_servers, names["IMPRESSIONS_TOPIC"], messages)
-    with _worker(running, name, names):
-        following = consume.records(running.bootstrap_servers, names["SCORES_TOPIC"], follow=True, idle_seconds=60)
+    name, servers = f"bench-{os.getpid()}-{number}", running.bootstrap_servers
+    deployment = Deployment(name, servers, running.redis_url, OUT / "bundle", OUT)
+    topics.create(servers, dict.fromkeys(deployment.topics, PARTITIONS))
+    produce(servers, deployment.impressions_topic, messages)
+    with workers(deployment, 1):
+        following = consume.records(servers, deployment.scores_topic, follow=True, idle_seconds=60)
         scores = list(islice(following, len(messages)))
     rate = _rate(scores)
-    impressions = list(consume.records(running.bootstrap_servers, names["IMPRESSIONS_TOPIC"]))
-    report = verify(load(OUT / "bundle"), impressions, scores, [])
+    impressions = list(consume.records(servers, deployment.impressions_topic))
+    report = verify(load(deployment.bundle), impressions, scores, [])
     sys.stderr.write(f"run {number}: {rate:,.0f} events/s, {report.parity_mismatches} mismatches\n")
     return rate, report.parity_mismatches + report.lost
 
@@ -101,28 +94,6 @@ def _rate(scores: list[Read]) -> float:
     stamps = sorted(msgspec.json.decode(score.value or b"")["scored_at"] for score in scores)
     first = sum(stamp == stamps[0] for stamp in stamps)  # the first batch was scored before its own stamp
     return float((len(stamps) - first) / (stamps[-1] - stamps[0]))
-
-
-@contextmanager
-def _worker(running: Stack, name: str, names: dict[str, str]) -> Iterator[None]:
-    environment = {
-        **os.environ,
-        **names,
-        "KAFKA_BOOTSTRAP_SERVERS": running.bootstrap_servers,
-        "REDIS_URL": running.redis_url,
-        "CONSUMER_GROUP": name,
-        "STORE_NAMESPACE": name,
-        "BUNDLE": str(OUT / "bundle"),
-    }
-    with (OUT / "worker.log").open("ab") as file:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "cli", "worker"], env=environment, stdout=file, stderr=subprocess.STDOUT
-        )
-    try:
-        yield
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(30)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,9 @@
 """The command that shows the whole system at work: train, stream through Kafka with two workers, verify, report."""
 
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import show
+from cli.deployment import PATIENCE, Deployment, workers
 from cli.show import Broker, Json
 from cli.stream import latency, mixed
 
 if TYPE_CHECKING:
-    from local.stack import Stack
     from replay.consume import Read
     from replay.labels import Labelled
     from replay.log import Message
@@ -33,11 +29,6 @@ BROKEN = 100
 WORKERS, PARTITIONS = 2, 4
 CALM = 5000  # messages at the end, sent at CALM_RATE, whose latency is measured
 CALM_RATE = 1000.0
-PATIENCE = 60.0  # seconds without a score after which the demo gives up
-
-
-class WorkersError(RuntimeError):
-    """The demo's workers did not start, or did not end well."""
 
 
 def demo(
@@ -69,13 +60,14 @@ def demo(
             kafka_bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS"),
             redis_url=os.environ.get("REDIS_URL"),
         ) as running:
-            names = _names()
-            topics.create(running.bootstrap_servers, dict.fromkeys(names.values(), PARTITIONS))
-            with _workers(running, bundle, names, out):
-                scores = _stream(running, names, messages, stage("score", len(messages) - BROKEN))
+            name = f"demo-{os.getpid()}-{int(time.time())}"
+            deployment = Deployment(name, running.bootstrap_servers, running.redis_url, bundle, out)
+            topics.create(running.bootstrap_servers, dict.fromkeys(deployment.topics, PARTITIONS))
+            with workers(deployment, WORKERS):
+                scores = _stream(deployment, messages, stage("score", len(messages) - BROKEN))
             impressions, rejected = (
-                list(consume.records(running.bootstrap_servers, names[topic]))
-                for topic in ("IMPRESSIONS_TOPIC", "DEAD_LETTERS_TOPIC")
+                list(consume.records(running.bootstrap_servers, topic))
+                for topic in (deployment.impressions_topic, deployment.dead_letters_topic)
             )
             versions = {"broker": running.broker.name, "redis_version": running.redis.version}
         report = verify(load(bundle), impressions, scores, rejected, stage("verify", len(scores)))
@@ -115,63 +107,7 @@ def _messages(log: Path, test_from: int) -> Iterator["Message"]:
     return mixed(logs.messages(log, hours.from_index(hours.index(test_from) - WARM_UP_HOURS)), BROKEN)
 
 
-def _names() -> dict[str, str]:
-    """Topics, group and namespace of this run alone: on an external stack a demo must not meet an earlier one."""
-    run = f"demo-{os.getpid()}-{int(time.time())}"
-    return {
-        "IMPRESSIONS_TOPIC": f"{run}-impressions",
-        "SCORES_TOPIC": f"{run}-scores",
-        "DEAD_LETTERS_TOPIC": f"{run}-impressions-dead-letters",
-    }
-
-
-@contextmanager
-def _workers(running: "Stack", bundle: Path, names: dict[str, str], out: Path) -> Iterator[None]:
-    """Two worker processes with partitions assigned; SIGTERM at the end, and a complaint if one did not end well."""
-    group = names["IMPRESSIONS_TOPIC"].removesuffix("-impressions")
-    environment = (
-        os.environ
-        | names
-        | {
-            "KAFKA_BOOTSTRAP_SERVERS": running.bootstrap_servers,
-            "REDIS_URL": running.redis_url,
-            "CONSUMER_GROUP": group,
-            "STORE_NAMESPACE": group,
-            "BUNDLE": str(bundle),
-        }
-    )
-    logs = [out / f"worker-{number}.log" for number in range(1, WORKERS + 1)]
-    workers = [_worker(environment, log) for log in logs]
-    try:
-        _wait_until_assigned(workers, logs)
-        yield
-    finally:
-        for worker in workers:
-            worker.send_signal(signal.SIGTERM)
-        codes = [worker.wait(30) for worker in workers]
-    if any(codes):
-        raise WorkersError(f"workers ended with {codes}; see {', '.join(map(str, logs))}")
-
-
-def _worker(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "cli", "worker"], env=environment, stdout=file, stderr=subprocess.STDOUT
-        )
-
-
-def _wait_until_assigned(workers: Sequence["subprocess.Popen[bytes]"], logs: Sequence[Path]) -> None:
-    """Each worker has said once that it was given partitions: the group is complete."""
-    deadline = time.monotonic() + PATIENCE
-    while not all(b"assigned: " in log.read_bytes() for log in logs):
-        if time.monotonic() > deadline or any(worker.poll() is not None for worker in workers):
-            raise WorkersError(f"workers do not start; see {', '.join(map(str, logs))}")
-        time.sleep(0.05)
-
-
-def _stream(
-    running: "Stack", names: dict[str, str], messages: Sequence["Message"], progress: show.Advance
-) -> list["Read"]:
+def _stream(deployment: Deployment, messages: Sequence["Message"], progress: show.Advance) -> list["Read"]:
     """Produce while reading the scores; all of them, or those that came until patience ended."""
     from replay.consume import records
     from replay.produce import produce
@@ -179,7 +115,7 @@ def _stream(
     scores: list[Read] = []
 
     def read() -> None:
-        following = records(running.bootstrap_servers, names["SCORES_TOPIC"], follow=True, idle_seconds=PATIENCE)
+        following = records(deployment.bootstrap_servers, deployment.scores_topic, follow=True, idle_seconds=PATIENCE)
         for record in islice(following, len(messages) - BROKEN):
             scores.append(record)
             progress(1)
@@ -187,11 +123,11 @@ def _stream(
     reader = threading.Thread(target=read, name="scores")
     reader.start()
     calm = min(CALM, len(messages) // 2)
-    topic = names["IMPRESSIONS_TOPIC"]
-    produce(running.bootstrap_servers, topic, messages[:-calm])
+    servers, topic = deployment.bootstrap_servers, deployment.impressions_topic
+    produce(servers, topic, messages[:-calm])
     while len(scores) < len(messages) - calm - BROKEN and reader.is_alive():
         time.sleep(0.05)  # the queue must be empty before latency means anything
-    produce(running.bootstrap_servers, topic, messages[-calm:], CALM_RATE)
+    produce(servers, topic, messages[-calm:], CALM_RATE)
     reader.join()
     return scores
 
