@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import demo, learn, stack, stream, verify
+from cli import chaos, demo, learn, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -27,6 +27,7 @@ def make_app() -> typer.Typer:
         verify.verify,
         stack.stack,
         demo.demo,
+        chaos.chaos,
     ):
         app.command()(command)
     return app

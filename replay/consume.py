@@ -1,7 +1,7 @@
 """Read records of a topic, all partitions, from the beginning."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -28,7 +28,12 @@ class ConsumeError(RuntimeError):
 
 
 def records(
-    bootstrap_servers: str, topic: str, *, follow: bool = False, idle_seconds: float | None = None
+    bootstrap_servers: str,
+    topic: str,
+    *,
+    follow: bool = False,
+    idle_seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Read, None, None]:
     """The records of the topic; without a consumer group, so nothing is committed.
 
@@ -37,6 +42,7 @@ def records(
         topic: where from.
         follow: wait for more records at the end of the topic instead of stopping there.
         idle_seconds: when following, stop after this long without a record; None is never.
+        stop: asked now and then, also while nothing comes, whether it is enough.
 
     Raises:
         ConsumeError: the topic does not exist or the broker does not answer.
@@ -54,7 +60,7 @@ def records(
     try:
         partitions = _partitions(consumer, bootstrap_servers, topic)
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-        yield from _until_end(consumer, partitions, follow, idle_seconds)
+        yield from _until_end(consumer, partitions, follow, idle_seconds, stop)
     finally:
         consumer.close()
 
@@ -70,11 +76,11 @@ def _partitions(consumer: Consumer, bootstrap_servers: str, topic: str) -> list[
 
 
 def _until_end(
-    consumer: Consumer, partitions: list[int], follow: bool, idle_seconds: float | None
+    consumer: Consumer, partitions: list[int], follow: bool, idle_seconds: float | None, stop: Callable[[], bool]
 ) -> Generator[Read, None, None]:
     unfinished = set(partitions)
     last_read = time.monotonic()
-    while follow or unfinished:
+    while (follow or unfinished) and not stop():
         # consume() waits for all it is asked for, which would show as latency: so one by poll(), then what is there.
         first = consumer.poll(0.1)
         messages = [first, *consumer.consume(2000, timeout=0)] if first is not None else []
