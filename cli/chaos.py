@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import show
-from cli.chaos_plan import Fault, Step, plan
+from cli.chaos_plan import APART, Fault, Step, plan
 from cli.deployment import Deployment, Worker, end, start_worker
 from cli.show import Broker, Json
 from cli.stream import mixed
@@ -106,9 +106,14 @@ def _run(
     )
     producing.start()
     begun = time.monotonic()
+    last = {True: 0.0, False: 0.0}  # when Redis was killed last, and when anything else was done
     for step in steps:
-        time.sleep(max(0.0, begun + step.at - time.monotonic()))
+        is_redis = step.fault == Fault.KILL_REDIS
+        # Faults take their time and may be late: the distance that the plan keeps is kept.
+        due = max(begun + step.at, last[not is_redis] + APART)
+        time.sleep(max(0.0, due - time.monotonic()))
         _do(step, running, fleet)
+        last[is_redis] = time.monotonic()
     producing.join()
     fleet.revive()
     reading.wait(_impressions(deployment))

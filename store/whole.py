@@ -26,6 +26,7 @@ class Whole:
     """Asks and declares whether partitions are whole."""
 
     def __init__(self, client: Client, settings: StoreSettings) -> None:
+        self._client = client
         self._namespace = settings.store_namespace
         self._begin = script(client, "begin.lua")
         self._finish = script(client, "finish.lua")
@@ -43,6 +44,14 @@ class Whole:
         ]
         run, fence, whole = await self._begin(keys, [])
         return Known(run.decode(), None if fence is None else int(fence), frozenset(map(int, whole)))
+
+    async def forget(self, source: Source) -> None:
+        """Drop fence and log of a source whose topic was deleted and made anew; its counts stay.
+
+        Raises:
+            redis.exceptions.RedisError: as `begin`.
+        """
+        await self._client.delete(keyspace.fence(self._namespace, source), keyspace.log(self._namespace, source))
 
     async def finish(self, source: Source, run: str, least_batch: int, least_fence: int) -> bool:
         """Declare the source whole; False when Redis is another one than at `begin`, so that it must be done again.

@@ -85,6 +85,8 @@ def _faust_app(settings: StreamSettings) -> faust.App:
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 5,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=10_000,  # added partitions must be owned soon: the store waits for all of them
+        producer_metadata_max_age_ms=10_000,
         consumer_max_fetch_size=settings.fetch_max_bytes,
         producer_acks=-1,
         producer_max_batch_size=1_000_000,  # a batch of ours is one batch on the wire; brokers take 1 MiB

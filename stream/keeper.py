@@ -36,6 +36,7 @@ Retried = Callable[..., Awaitable[Any]]
 class _Sent(msgspec.Struct):
     """The part of a score that says what was sent."""
 
+    id: str
     partition: int
     offset: int
     batch: int
@@ -132,6 +133,11 @@ class Keeper:
         known: Known = await self._redis(self._whole.begin, source)
         committed: int = await self._kafka(self._consumer().committed, tp)
         sent = await self._last_sent(source)
+        if not await self._is_same_topic(source, known, sent):
+            where = f"{source.topic}/{source.partition}"
+            logger.warning("%s: fence and scores are of another topic of this name: beginning anew", where)
+            await self._redis(self._whole.forget, source)
+            known, sent = known._replace(fence=None), None
         scored = sent.offset + 1 if sent and sent.offset < committed + FAR else 0
         if source.partition not in known.whole:
             done = max(scored, committed)
@@ -152,7 +158,25 @@ class Keeper:
         mine = [sent for sent in found if sent.partition == source.partition]
         if not mine:
             return None
-        return _Sent(source.partition, max(sent.offset for sent in mine), max(sent.batch for sent in mine))
+        furthest = max(mine, key=lambda sent: sent.offset)
+        return _Sent(furthest.id, source.partition, furthest.offset, max(sent.batch for sent in mine))
+
+    async def _is_same_topic(self, source: Source, known: Known, sent: _Sent | None) -> bool:
+        """Whether fence and scores speak of this topic, not of one that was deleted and made anew under its name.
+
+        Then the fence may be beyond its end, and the impression where the furthest score says is another one.
+        """
+        servers = self._settings.kafka_bootstrap_servers
+        newest = await self._kafka(reader.tail, servers, source.topic, source.partition, 1)
+        end = newest[-1].offset + 1 if newest else 0
+        if max(known.fence or 0, sent.offset + 1 if sent else 0) > end:
+            return False
+        if sent is None:
+            return True
+        async for records in reader.stretch(servers, source.topic, source.partition, sent.offset, sent.offset + 1):
+            for shown in score.decode(source, records).impressions:
+                return shown.id == sent.id
+        return True  # it is gone by retention: nothing speaks against it
 
     async def _count_again(self, source: Source, start: int, stop: int) -> None:
         """Count the impressions with start <= offset < stop, which are scored already."""

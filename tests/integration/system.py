@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
+from confluent_kafka.admin import AdminClient, NewPartitions
+
 from local import topics
 from local.stack import Stack
 from model.bundle import load
@@ -89,6 +91,21 @@ class System:
             found.append(record)
         following.close()
         return found
+
+    def make_anew(self, topic: str) -> None:
+        """Delete a topic and make it again."""
+        admin = AdminClient({"bootstrap.servers": self.stack.bootstrap_servers})
+        for deleted in admin.delete_topics([topic]).values():
+            deleted.result()
+        eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
+        topics.create(self.stack.bootstrap_servers, {topic: PARTITIONS})
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Give a topic more partitions and wait until all have a leader."""
+        admin = AdminClient({"bootstrap.servers": self.stack.bootstrap_servers})
+        for added in admin.create_partitions([NewPartitions(topic, total)]).values():
+            added.result()
+        eventually(lambda: len(admin.list_topics(topic, timeout=10).topics[topic].partitions) == total)
 
     def verify(self, scores: Sequence[Read]) -> Report:
         """Hold the scores against the batch path."""

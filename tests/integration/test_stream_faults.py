@@ -1,6 +1,7 @@
 """Nothing lost and nothing counted twice while things die."""
 
 import asyncio
+import json
 import signal
 import threading
 
@@ -8,6 +9,7 @@ import pytest
 import redis
 from system import PARTITIONS, System, eventually, worker
 
+from features.windows import State
 from local.stack import External
 from replay import counts
 from replay.log import Message
@@ -26,18 +28,23 @@ def _own_redis(system: System) -> None:
         pytest.skip("an external Redis is not ours to kill or to empty")
 
 
-def count_errors(system: System) -> int:
-    """Tiles in Redis that are not what the topic makes them."""
+def state_of(system: System) -> State:
+    """All counts in Redis."""
     settings = StoreSettings(redis_url=system.stack.redis_url, store_namespace=system.name)
 
-    async def read() -> dict[str, dict[int, int]]:
+    async def read() -> State:
         client = connect(settings)
         try:
             return await dump(client, settings)
         finally:
             await client.aclose()
 
-    return counts.errors(system.everything(system.impressions_topic), asyncio.run(read()))
+    return asyncio.run(read())
+
+
+def count_errors(system: System) -> int:
+    """Tiles in Redis that are not what the topic makes them."""
+    return counts.errors(system.everything(system.impressions_topic), state_of(system))
 
 
 def scored_through(system: System, rows: list[Message], rate: float, *faults: object) -> Report:
@@ -115,3 +122,38 @@ def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Mess
         assert watchdog._lag(client, progress) == 0
     finally:
         client.close()
+
+
+def test_a_topic_made_anew_is_not_taken_for_redelivery(system: System, rows: list[Message]) -> None:
+    """Impressions of a topic that was deleted and made anew are all scored, on top of the counts that there are."""
+    if system.stack.broker.name.startswith("tansu"):
+        pytest.skip("Tansu keeps the committed offsets of a deleted topic")
+    with worker(system) as one:
+        system.produce(rows[:4_000])
+        assert len(system.scores(4_000)) == 4_000
+        assert one.end() == 0
+    before = system.everything(system.impressions_topic)
+    system.make_anew(system.impressions_topic)
+    with worker(system) as two:
+        system.produce(rows[4_000:10_000])
+        scores = system.scores(10_000)
+        assert two.end() == 0
+    ids = {json.loads(score.value or b"")["id"] for score in scores}
+    assert ids == {json.loads(row.value or b"")["id"] for row in rows[:10_000]}
+    assert counts.errors([*before, *system.everything(system.impressions_topic)], state_of(system)) == 0
+
+
+def test_added_partitions_are_scored_and_counted_too(system: System, rows: list[Message]) -> None:
+    """Partitions that are added under way get an owner, and keys that moved to them keep exact counts."""
+    if system.stack.broker.name.startswith("tansu"):
+        pytest.skip("Tansu has no way to add partitions")
+    with worker(system) as one:
+        system.produce(rows[:4_000])
+        assert len(system.scores(4_000)) == 4_000
+        system.add_partitions(system.impressions_topic, PARTITIONS + 2)
+        system.produce(rows[4_000:10_000])
+        report = system.verify(system.scores(10_000))
+        assert one.end() == 0
+    assert report.ok, report
+    assert report.scores == 10_000
+    assert count_errors(system) == 0
