@@ -198,7 +198,7 @@ async def run(url: str, sequences: list[list[Impression | None]], steps: list[tu
 
 
 @given(partitions(), STEPS)
-@settings(max_examples=300)
+@settings(max_examples=2000)
 def test_counts_are_those_of_observing_each_impression_once_in_memory(
     redis_url: str, sequences: list[list[Impression | None]], steps: list[tuple[int, int | str]]
 ) -> None:
