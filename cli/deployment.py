@@ -56,8 +56,10 @@ class Worker:
     log: Path
 
 
-def start_worker(deployment: Deployment, name: str, **settings: str) -> Worker:
-    """Start a worker; `settings` are further environment variables."""
+def start_worker(
+    deployment: Deployment, name: str, command: Sequence[str] = ("-m", "cli", "worker"), **settings: str
+) -> Worker:
+    """Start a worker by a command of this Python; `settings` are further environment variables."""
     environment = {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": deployment.bootstrap_servers,
@@ -72,9 +74,7 @@ def start_worker(deployment: Deployment, name: str, **settings: str) -> Worker:
     }
     log = deployment.folder / f"{name}.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "worker"], env=environment, stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen([sys.executable, *command], env=environment, stdout=file, stderr=subprocess.STDOUT)
     return Worker(process, log)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from schemas.impression import FIELDS, NULL_DEVICE_ID, decode
 from trainer.simulate import BAYES_NE, CLICK_RATE, COLUMNS, click_probability, entropy, rows_by_hour, simulate
+from trainer.simulated_draws import Hash, assign, falling
 from trainer.simulated_hour import draw_hour, earlier
-from trainer.simulated_world import Hash, assign, falling, make_world
+from trainer.simulated_world import make_world
 
 ROWS, HOURS = 60_000, 30
 

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from trainer.simulated_draws import Floats, Ints, Keys
 from trainer.simulated_hour import Hour, draw_hour
-from trainer.simulated_world import Floats, Ints, Keys, World, make_world
+from trainer.simulated_world import World, make_world
 
 COLUMNS = [
     *("id", "click", "hour", "C1", "banner_pos"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.impression import NULL_DEVICE_ID
+from trainer.simulated_draws import Floats, Ints, Keys
 from trainer.simulated_world import (
     NULL_APP,
     NULL_APP_CATEGORY,
@@ -20,9 +21,6 @@ from trainer.simulated_world import (
     NULL_SITE_CATEGORY,
     NULL_SITE_DOMAIN,
     SITES,
-    Floats,
-    Ints,
-    Keys,
     World,
 )
 

@@ -1,10 +1,8 @@
 """The system under test as processes: topics of its own, real workers, what came out of them."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from cli.deployment import Deployment, start_worker
 from local import topics
 from local.stack import Stack
 from model.bundle import load
@@ -29,43 +28,25 @@ PARTITIONS = 4
 
 @dataclass(frozen=True)
 class System:
-    """One deployment: its topics, group and namespace are its own, so tests share a stack and do not meet."""
+    """A deployment of a test's own on the shared stack."""
 
     stack: Stack
-    bundle: Path
-    folder: Path  # of the workers' logs
-    name: str
+    deployment: Deployment
 
     @property
     def impressions_topic(self) -> str:
         """Where impressions are produced to."""
-        return f"{self.name}-impressions"
+        return self.deployment.impressions_topic
 
     @property
     def scores_topic(self) -> str:
         """Where scores are read from."""
-        return f"{self.name}-scores"
+        return self.deployment.scores_topic
 
     @property
     def dead_letters_topic(self) -> str:
         """Where rejected messages are read from."""
-        return f"{self.name}-dead-letters"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a worker of this deployment is started with."""
-        return os.environ | {
-            "KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap_servers,
-            "REDIS_URL": self.stack.redis_url,
-            "IMPRESSIONS_TOPIC": self.impressions_topic,
-            "SCORES_TOPIC": self.scores_topic,
-            "DEAD_LETTERS_TOPIC": self.dead_letters_topic,
-            "CONSUMER_GROUP": self.name,
-            "STORE_NAMESPACE": self.name,
-            "SESSION_TIMEOUT_SECONDS": "3",
-            "REDIS_TIMEOUT_SECONDS": "1",
-            "BUNDLE": str(self.bundle),
-        }
+        return self.deployment.dead_letters_topic
 
     def produce(self, messages: Iterable[Message], rate: float | None = None) -> int:
         """Send messages to the impressions topic."""
@@ -110,16 +91,18 @@ class System:
     def verify(self, scores: Sequence[Read]) -> Report:
         """Hold the scores against the batch path."""
         return verify(
-            load(self.bundle), self.everything(self.impressions_topic), scores, self.everything(self.dead_letters_topic)
+            load(self.deployment.bundle),
+            self.everything(self.impressions_topic),
+            scores,
+            self.everything(self.dead_letters_topic),
         )
 
 
 def deploy(stack: Stack, bundle: Path, folder: Path) -> System:
-    """A deployment with its topics made."""
-    system = System(stack, bundle, folder, f"test-{uuid4().hex[:8]}")
-    names = (system.impressions_topic, system.scores_topic, system.dead_letters_topic)
-    topics.create(stack.bootstrap_servers, dict.fromkeys(names, PARTITIONS))
-    return system
+    """A deployment with its topics made; `folder` gets the workers' logs."""
+    deployment = Deployment(f"test-{uuid4().hex[:8]}", stack.bootstrap_servers, stack.redis_url, bundle, folder)
+    topics.create(stack.bootstrap_servers, dict.fromkeys(deployment.topics, PARTITIONS))
+    return System(stack, deployment)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -168,16 +151,15 @@ class Worker:
 @contextmanager
 def worker(system: System, *command: str) -> Iterator[Worker]:
     """A worker process, `ctr worker` or another Python command; killed when the block ends, if it still lives."""
-    log = system.folder / f"{uuid4().hex[:8]}.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, *(command or ("-m", "cli", "worker"))],
-            env=system.environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+    started = start_worker(
+        system.deployment,
+        uuid4().hex[:8],
+        command or ("-m", "cli", "worker"),
+        SESSION_TIMEOUT_SECONDS="3",
+        REDIS_TIMEOUT_SECONDS="1",
+    )
     try:
-        yield Worker(process, log)
+        yield Worker(started.process, started.log)
     finally:
-        process.kill()
-        process.wait()
+        started.process.kill()
+        started.process.wait()

@@ -30,7 +30,7 @@ def _own_redis(system: System) -> None:
 
 def state_of(system: System) -> State:
     """All counts in Redis."""
-    settings = StoreSettings(redis_url=system.stack.redis_url, store_namespace=system.name)
+    settings = StoreSettings(redis_url=system.stack.redis_url, store_namespace=system.deployment.name)
 
     async def read() -> State:
         client = connect(settings)
@@ -113,7 +113,9 @@ def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Mess
     system.produce(rows[:1_000])
     progress = watchdog.Progress()
     progress.assign((system.impressions_topic, partition) for partition in range(PARTITIONS))
-    client = watchdog.Consumer({"bootstrap.servers": system.stack.bootstrap_servers, "group.id": system.name})
+    client = watchdog.Consumer(
+        {"bootstrap.servers": system.stack.bootstrap_servers, "group.id": system.deployment.name}
+    )
     try:
         assert watchdog._lag(client, progress) == 1_000
         with worker(system) as one:
