@@ -19,7 +19,7 @@ from store.client import connect
 from store.keyspace import Source
 from store.settings import StoreSettings
 from store.whole import Whole
-from stream import score, watchdog
+from stream import logs, score, watchdog
 from stream.keeper import Keeper
 from stream.lanes import Events, GivenUpError, Lanes
 from stream.retry import passes_by_itself, retrying
@@ -55,6 +55,7 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
 
     @app.task
     async def keep_partitions_whole() -> None:
+        logs.quieten(logging.getLogger())  # here: Faust has set its handlers up by now
         app.consumer.on_drain = worker.keeper.drain
         watchdog.start(
             settings.kafka_bootstrap_servers, settings.consumer_group, worker.progress, settings.watchdog_seconds

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import threading
+import time
 
 import pytest
 import redis
@@ -158,4 +159,23 @@ def test_added_partitions_are_scored_and_counted_too(system: System, rows: list[
         assert one.end() == 0
     assert report.ok, report
     assert report.scores == 10_000
+    assert count_errors(system) == 0
+
+
+def test_a_broker_that_restarts_is_waited_for(system: System, rows: list[Message]) -> None:
+    """While the broker is away the worker neither ends nor fills its log, and goes on by itself when it is back."""
+    if system.stack.broker.name.startswith("tansu"):
+        pytest.skip("Tansu forgets everything when it restarts")
+    with worker(system) as one:
+        system.produce(rows[:4_000])
+        assert len(system.scores(4_000)) == 4_000
+        system.stack.broker.kill()
+        time.sleep(3)  # the outage itself: long enough for thousands of lines, were they not held back
+        system.stack.broker.start()
+        system.produce(rows[4_000:8_000])
+        report = system.verify(system.distinct_scores(8_000))
+        assert one.end() == 0
+        assert one.said().count("[ERROR]") < 50
+    assert report.ok, report
+    assert report.scores == 8_000
     assert count_errors(system) == 0
