@@ -10,6 +10,7 @@ scored before.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -102,17 +103,21 @@ class Keeper:
 
     async def run(self, lanes: Lanes) -> None:
         """Look at all partitions, again and again."""
+        said = ""
         while True:
+            pause = _WAIT
             if not self.draining:
                 try:
                     await self._look(lanes)
+                    pause = _ROUND if self._is_open else _WAIT
                 except Exception as error:  # the next round tries again
-                    if not self.draining:
-                        logger.warning("partitions could not be made whole: %s: %s", type(error).__name__, error)
-            try:
-                await asyncio.wait_for(self._wanted.wait(), _WAIT if not self._is_open else _ROUND)
-            except TimeoutError:
-                continue
+                    pause = _ROUND
+                    problem = f"{type(error).__name__}: {error}"
+                    if problem != said and not self.draining:
+                        said = problem
+                        logger.warning("partitions could not be made whole, trying again: %s", problem)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), pause)
             self._wanted.clear()
 
     async def _look(self, lanes: Lanes) -> None:

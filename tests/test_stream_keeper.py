@@ -1,0 +1,105 @@
+"""The keeper, apart from what only real servers show (tests/integration/test_stream_faults.py)."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from store.keyspace import Source
+from store.whole import Known
+from stream.keeper import Keeper
+from stream.lanes import GivenUpError, Lanes
+from stream.settings import StreamSettings
+
+ONE = TP("impressions", 0)
+
+
+class FakeWhole:
+    """A store that holds every partition whole, or fails."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.asked = 0
+
+    async def begin(self, source: Source) -> Known:
+        """All is well, or not."""
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return Known("run", 5, frozenset({0}))
+
+
+class FakeConsumer:
+    """A consumer that owns one partition."""
+
+    def assignment(self) -> set[TP]:
+        """The one."""
+        return {ONE}
+
+
+def keeper(whole: FakeWhole) -> Keeper:
+    """A keeper that calls straight through."""
+
+    async def call(function: Callable[..., Awaitable[Any]], *arguments: object) -> Any:
+        return await function(*arguments)
+
+    async def partitions_of(topic: str) -> int:
+        return 1
+
+    made = Keeper(StreamSettings(), FakeConsumer, None, whole, partitions_of, call, call)  # type: ignore[arg-type]
+    made.sent[ONE] = 0
+    return made
+
+
+async def nothing(*_: object) -> None:
+    """Score nothing."""
+
+
+def lanes() -> Lanes:
+    """Lanes without work."""
+    return Lanes(nothing, lambda _: True, lambda _: None, nothing)
+
+
+async def test_it_opens_when_all_partitions_are_whole() -> None:
+    """Who waits goes on as soon as Redis holds all partitions whole."""
+    watching = keeper(FakeWhole())
+    task = asyncio.create_task(watching.run(lanes()))
+    async with asyncio.timeout(10):
+        await watching.wait_until_open(ONE)
+    task.cancel()
+
+
+async def test_who_waits_gives_up_when_partitions_are_taken_away() -> None:
+    """A rebalance or a shutdown does not wait for a store that is closed."""
+    watching = keeper(FakeWhole())
+    waiting = asyncio.create_task(watching.wait_until_open(ONE))
+    await asyncio.sleep(0)
+    watching.drain()
+    async with asyncio.timeout(10):
+        with pytest.raises(GivenUpError):
+            await waiting
+    assert watching.sent == {}
+
+
+async def test_what_keeps_failing_is_tried_again_and_said_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same failure is one log line however often it happens, and the keeper goes on when it is over."""
+    monkeypatch.setattr("stream.keeper._ROUND", 0.001)
+    whole = FakeWhole()
+    whole.error = RuntimeError("no such topic")
+    watching = keeper(whole)
+    with caplog.at_level(logging.WARNING, "stream.keeper"):
+        task = asyncio.create_task(watching.run(lanes()))
+        async with asyncio.timeout(10):
+            while whole.asked < 20:
+                await asyncio.sleep(0.001)
+            whole.error = None
+            await watching.wait_until_open(ONE)
+    task.cancel()
+    assert [line.getMessage() for line in caplog.records] == [
+        "partitions could not be made whole, trying again: RuntimeError: no such topic"
+    ]
