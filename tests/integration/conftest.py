@@ -30,6 +30,14 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _kafka_only(request: pytest.FixtureRequest) -> None:
+    """Skips what is marked kafka_only("why not on Tansu") when the stack's broker is Tansu."""
+    marker = request.node.get_closest_marker("kafka_only")
+    if marker and marker.args and request.getfixturevalue("stack").broker.name.startswith("tansu"):
+        pytest.skip(marker.args[0])
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis alone, or that of REDIS_URL."""

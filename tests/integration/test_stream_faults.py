@@ -107,10 +107,9 @@ def test_counts_are_exact_after_a_killed_worker(system: System, rows: list[Messa
     assert count_errors(system) == 0
 
 
+@pytest.mark.kafka_only("Tansu answers wrongly where a topic ends")
 def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Message]) -> None:
     """Lag is what the topic holds beyond the last ack, or beyond the committed offset where nothing was acked yet."""
-    if system.stack.broker.name.startswith("tansu"):
-        pytest.skip("Tansu answers wrongly where a topic ends")
     system.produce(rows[:1_000])
     progress = watchdog.Progress()
     progress.assign((system.impressions_topic, partition) for partition in range(PARTITIONS))
@@ -129,8 +128,6 @@ def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Mess
 
 def test_a_topic_made_anew_is_not_taken_for_redelivery(system: System, rows: list[Message]) -> None:
     """Impressions of a topic that was deleted and made anew are all scored, on top of the counts that there are."""
-    if system.stack.broker.name.startswith("tansu"):
-        pytest.skip("Tansu keeps the committed offsets of a deleted topic")
     with worker(system) as one:
         system.produce(rows[:4_000])
         assert len(system.scores(4_000)) == 4_000
@@ -146,10 +143,9 @@ def test_a_topic_made_anew_is_not_taken_for_redelivery(system: System, rows: lis
     assert counts.errors([*before, *system.everything(system.impressions_topic)], state_of(system)) == 0
 
 
+@pytest.mark.kafka_only("Tansu has no way to add partitions")
 def test_added_partitions_are_scored_and_counted_too(system: System, rows: list[Message]) -> None:
     """Partitions that are added under way get an owner, and keys that moved to them keep exact counts."""
-    if system.stack.broker.name.startswith("tansu"):
-        pytest.skip("Tansu has no way to add partitions")
     with worker(system) as one:
         system.produce(rows[:4_000])
         assert len(system.scores(4_000)) == 4_000
@@ -162,10 +158,9 @@ def test_added_partitions_are_scored_and_counted_too(system: System, rows: list[
     assert count_errors(system) == 0
 
 
+@pytest.mark.kafka_only("Tansu forgets everything when it restarts")
 def test_a_broker_that_restarts_is_waited_for(system: System, rows: list[Message]) -> None:
     """While the broker is away the worker neither ends nor fills its log, and goes on by itself when it is back."""
-    if system.stack.broker.name.startswith("tansu"):
-        pytest.skip("Tansu forgets everything when it restarts")
     with worker(system) as one:
         system.produce(rows[:4_000])
         assert len(system.scores(4_000)) == 4_000
