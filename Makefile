@@ -47,7 +47,7 @@ format: setup  ## Format and fix what can be fixed
 lock: setup  ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --output-file requirements/dev.txt
-	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements/dev.txt \
 	  --generate-hashes --no-emit-index-url --output-file requirements/worker.txt
 
 stack-up: setup  ## Start a broker and a Redis on loopback in the background
