@@ -32,14 +32,17 @@ _JVM = [
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ]
 # Sessions: 2 s, or a broker that was killed may not come back before nine; and tests use groups with short sessions.
+# Whoever has no rule against it may do everything, so that a rule of a test is all that forbids something.
 _SETTINGS = """\
-process.roles=broker,controller
-node.id=1
+process.roles={roles}
+node.id={node}
 controller.quorum.voters=1@{host}:{controller_port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+listeners={listeners}
 log.dirs={storage}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 auto.create.topics.enable=false
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=250
@@ -102,10 +105,27 @@ def start(folder: Path) -> Server:
     return launch(lambda: _server(java, folder / "kafka", flags))
 
 
-def _server(java: Java, folder: Path, flags: list[str]) -> Server:
-    cluster = _storage(folder / "storage")
-    port, controller_port = free_ports(2)
-    _write_settings(folder, port, controller_port)
+def join(folder: Path, first: Server) -> Server:
+    """Start a second broker of the cluster whose only one `first` is, so that leaders can move.
+
+    Raises:
+        StackError: It does not start.
+    """
+    java = find_java()
+    flags = [f"-XX:SharedArchiveFile={_archive(java)}"]
+    settings = (first.folder / "server.properties").read_text()
+    controller_port = int(settings.partition("CONTROLLER://")[2].splitlines()[0].rpartition(":")[2])
+    cluster = _storage(first.folder / "storage")
+    return launch(lambda: _server(java, folder / "kafka-2", flags, controller_port, cluster))
+
+
+def _server(
+    java: Java, folder: Path, flags: list[str], controller_port: int | None = None, cluster: str | None = None
+) -> Server:
+    """A broker; with a controller of its own, or one that joins the cluster of the controller that is given."""
+    cluster = _storage(folder / "storage", cluster)
+    port, free = free_ports(2)
+    _write_settings(folder, port, controller_port or free, joins=controller_port is not None)
     address = f"{HOST}:{port}"
     return Server(
         name=f"kafka {jars.version()}",
@@ -122,19 +142,34 @@ def _command(java: Java, folder: Path, main: str, *arguments: str, flags: list[s
     return [java.program, *_JVM, *flags, temporary, "-cp", jars.classpath(), main, *arguments]
 
 
-def _write_settings(folder: Path, port: int, controller_port: int) -> None:
-    settings = _SETTINGS.format(host=HOST, port=port, controller_port=controller_port, storage=folder / "storage")
+def _write_settings(folder: Path, port: int, controller_port: int, *, joins: bool = False) -> None:
+    listeners = f"PLAINTEXT://{HOST}:{port}"
+    settings = _SETTINGS.format(
+        host=HOST,
+        controller_port=controller_port,
+        storage=folder / "storage",
+        node=2 if joins else 1,
+        roles="broker" if joins else "broker,controller",
+        listeners=listeners if joins else f"{listeners},CONTROLLER://{HOST}:{controller_port}",
+    )
     (folder / "server.properties").write_text(settings)
 
 
-def _storage(storage: Path) -> str:
-    """Make the storage folder unless it is there, and return the id of its cluster."""
+def _storage(storage: Path, joins: str | None = None) -> str:
+    """Make the storage folder unless it is there, of a new cluster or of the one it joins; the id of its cluster."""
     properties = storage / "meta.properties"
     if not storage.exists():
         shutil.copytree(_formatted(), storage)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        properties.write_text(re.sub(r"cluster\.id=.*", f"cluster.id={cluster}", properties.read_text()))
+        made = properties.read_text()
+        changes = {"cluster.id": joins or _random_id(), "directory.id": _random_id(), "node.id": "2" if joins else "1"}
+        for name, value in changes.items():
+            made = re.sub(rf"^{re.escape(name)}=.*", f"{name}={value}", made, flags=re.MULTILINE)
+        properties.write_text(made)
     return properties.read_text().partition("cluster.id=")[2].splitlines()[0]
+
+
+def _random_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _formatted() -> Path:

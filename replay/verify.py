@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from features.keys import keys
+from features.keys import Key, keys
 from features.windows import COUNT_NAMES, Counts, State, observe
 from model.bundle import Bundle
 from replay.consume import Read
@@ -39,6 +39,7 @@ class Report(msgspec.Struct, frozen=True):
     differing_duplicates: int  # of these, not equal to the first in all but scored_at
     lost: int  # messages with neither a score nor a dead letter
     unexpected: int  # scores or dead letters that should not be: of no message, of the wrong kind, altered
+    degraded: int  # scores made with empty counts, because Redis was away and the operator chose so
     parity_compared: int
     parity_mismatches: int  # compared scores with any difference
     differences: tuple[Difference, ...]  # the first few
@@ -59,7 +60,9 @@ def verify(
     """Compare the scores of a topic with what the batch path computes from its impressions, counts starting empty.
 
     The scores are taken in the order in which the store counted their impressions (batch, offset); the counts are
-    recomputed in memory by `features`, as the trainer does.
+    recomputed in memory by `features`, as the trainer does. A degraded score is compared with what empty counts give.
+    When its impression was counted later nobody can tell, so other scores of the same entities are left out of the
+    comparison.
 
     Raises:
         msgspec.ValidationError: a score can not be read.
@@ -76,10 +79,13 @@ def verify(
     ]
     counted += [(batch, place[1], place, None) for place, batch in failed.items() if place in shown]
     counted.sort(key=lambda one: one[:3])
+    unsure = _keys_of_degraded(shown, distinct)
     differences: list[Difference] = []
     mismatches = 0
-    for found in _compare(bundle, counted, shown, progress):
-        mismatches += 1
+    compared = 0
+    for found in _compare(bundle, counted, shown, unsure, progress):
+        compared += 1
+        mismatches += bool(found)
         differences += found[: SHOWN_DIFFERENCES - len(differences)]
     return Report(
         impressions=len(impressions),
@@ -89,10 +95,27 @@ def verify(
         differing_duplicates=differing,
         lost=len(missing),
         unexpected=len(unexpected),
-        parity_compared=sum(one[3] is not None for one in counted),
+        degraded=sum(is_degraded(found) for found in distinct.values()),
+        parity_compared=compared,
         parity_mismatches=mismatches,
         differences=tuple(differences),
     )
+
+
+def is_degraded(found: Score) -> bool:
+    """Whether the score was made with empty counts."""
+    return bool(getattr(found, "degraded", False))
+
+
+def _keys_of_degraded(shown: dict[Place, Impression], distinct: dict[Place, Score]) -> set[Key]:
+    """The entities whose counts are not known at every moment: one of their impressions was counted some time later."""
+    return {
+        key
+        for place, found in distinct.items()
+        if is_degraded(found) and place in shown
+        for key in keys(shown[place])
+        if key is not None
+    }
 
 
 def _decoded(impressions: Sequence[Read]) -> tuple[dict[Place, Impression], set[Place]]:
@@ -153,22 +176,25 @@ def _compare(
     bundle: Bundle,
     counted: Sequence[_Counted],
     shown: dict[Place, Impression],
+    unsure: set[Key],
     progress: Callable[[int], None],
 ) -> Iterator[list[Difference]]:
-    """The differences of each score that has any."""
+    """The differences of each score that can be compared, mostly none."""
     state: State = {}
     for start in range(0, len(counted), _CHUNK):
         chunk: list[tuple[Score, Impression, Counts]] = []
         for _, _, place, found in counted[start : start + _CHUNK]:
             one = shown[place]
-            counts = observe(state, keys(one), hours.index(one.hour))
-            if found is not None:
+            entities = keys(one)
+            counts = observe(state, entities, hours.index(one.hour))
+            if found is not None and is_degraded(found):
+                chunk.append((found, one, (0,) * len(counts)))
+            elif found is not None and unsure.isdisjoint(entities):
                 chunk.append((found, one, counts))
         probabilities = bundle.predict([bundle.build(one, counts) for _, one, counts in chunk]) if chunk else []
         for (found, one, counts), click_proba in zip(chunk, probabilities, strict=True):
             expected = _expected(found, one, counts, click_proba, bundle.version)
-            if found != expected:
-                yield _differences(found, expected)
+            yield [] if found == expected else _differences(found, expected)
         progress(len(chunk))
 
 
@@ -184,7 +210,7 @@ def _expected(found: Score, shown: Impression, counts: Counts, click_proba: floa
         found.partition,
         found.offset,
         found.batch,
-        *counts,
+        *(*counts, is_degraded(found)),
     )
 
 

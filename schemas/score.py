@@ -7,7 +7,11 @@ import msgspec
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one impression. `struct_of` adds the count features used, each under its feature's name."""
+    """The answer to one impression.
+
+    `struct_of` adds the count features used, each under its feature's name, and `degraded`: true where the counts were
+    not to be had and are taken to be 0 (see DEGRADED_AFTER_SECONDS).
+    """
 
     id: str
     device_ip: str
@@ -22,8 +26,10 @@ class Score(msgspec.Struct, frozen=True, gc=False):
 
 def struct_of(count_names: Sequence[str]) -> type[Score]:
     """The Score with one more integer field a count feature, in the order of `count_names`."""
-    counts = [(name, int) for name in count_names]
-    return cast(type[Score], msgspec.defstruct("CountedScore", counts, bases=(Score,), frozen=True, gc=False))
+    fields: list[tuple[str, type] | tuple[str, type, object]] = [(name, int) for name in count_names]
+    fields.append(("degraded", bool, False))  # in the JSON only where it is true
+    made = msgspec.defstruct("CountedScore", fields, bases=(Score,), frozen=True, gc=False, omit_defaults=True)
+    return cast(type[Score], made)
 
 
 def decode(payload: bytes, struct: type[Score]) -> Score:

@@ -13,8 +13,10 @@
 -- log's entries that overlap it when some of it was counted before; {'closed'} while what a restart of Redis may have lost
 -- is not made good in every partition. Nothing is counted in the last two cases.
 
--- A restart, a failover and an emptied database show in this pair: then no partition is known to be whole.
+-- A restart shows in the run id, a failover and a resync from another server in the replication id, an emptied database
+-- in the key being gone: then no partition is known to be whole.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 if redis.call('GET', KEYS[4]) ~= run then
   redis.call('SET', KEYS[4], run)
   redis.call('DEL', KEYS[5])

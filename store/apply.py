@@ -34,7 +34,7 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
     Raises:
         ClosedError: fewer partitions are whole.
         ForgottenError: the offsets were counted and committed before.
-        redis.exceptions.RedisError: see `store.client.UNAVAILABLE` for what passes by itself.
+        redis.exceptions.RedisError: see `store.client.passes_by_itself`.
     """
     run = script(client, "apply.lua")
     namespace = settings.store_namespace

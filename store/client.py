@@ -12,17 +12,26 @@ from redis.backoff import NoBackoff
 
 from store.settings import StoreSettings
 
-# What passes by itself when Redis is back: these are retried, everything else is a fault of ours.
-UNAVAILABLE = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.BusyLoadingError,
-    ConnectionError,
-    TimeoutError,
-)
-
 Client = redis.asyncio.Redis
 RunScript = Callable[[list[str], list[object]], Awaitable[list[Any]]]
+
+_AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, ConnectionError, TimeoutError)
+# A server that is there and can not take writes now: it fails over, or its memory is full.
+_UNABLE = (exceptions.ReadOnlyError, exceptions.OutOfMemoryError, exceptions.ClusterError, exceptions.TryAgainError)
+# The same for answers that redis-py has no class for, by their first word: its disk is full, a script holds it, too
+# few replicas follow it.
+_UNABLE_WORDS = ("MISCONF", "BUSY", "NOREPLICAS")
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether the call may succeed unchanged when Redis is well again; everything else is a fault of ours.
+
+    What Redis answers instead of an error of ours leaves nothing of the call done: a script is denied its first write.
+    """
+    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
+        return False  # ConnectionErrors to redis-py, but a wrong password stays wrong
+    answered = isinstance(error, exceptions.ResponseError) and str(error).startswith(_UNABLE_WORDS)
+    return answered or isinstance(error, (*_AWAY, *_UNABLE))
 
 
 def connect(settings: StoreSettings) -> Client:

@@ -15,7 +15,7 @@ async def dump(client: Client, settings: StoreSettings) -> State:
     """
     state: State = {}
     prefix = keyspace.day(settings.store_namespace, 0).removesuffix("0")
-    async for name in client.scan_iter(match=f"{prefix}*", count=1000):
+    async for name in client.scan_iter(match=keyspace.any_day(settings.store_namespace), count=1000):
         first_hour = int(name.decode().removeprefix(prefix)) * 24
         async for key, packed in client.hscan_iter(name, count=1000):
             state.setdefault(key.decode(), {}).update(unpack(packed.decode(), first_hour))

@@ -5,6 +5,7 @@
 -- Returns 1, or 0 when it has to be done again.
 
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 if run ~= ARGV[1] or redis.call('GET', KEYS[1]) ~= run then return {0} end
 -- Numbers of batches that Redis forgot stand in scores already: those to come must be higher.
 if tonumber(redis.call('GET', KEYS[3]) or 0) < tonumber(ARGV[3]) then redis.call('SET', KEYS[3], ARGV[3]) end

@@ -3,6 +3,7 @@
 All names of one namespace share a hash tag: one Lua call may touch them all, on Redis Cluster too.
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -41,3 +42,17 @@ def whole(namespace: str, topic: str) -> str:
 def day(namespace: str, number: int) -> str:
     """Tiles of all keys on the day with this number (hour index // 24)."""
     return f"{{{namespace}}}:day:{number}"
+
+
+def any_day(namespace: str) -> str:
+    """The pattern of all names that `day` gives, as SCAN takes it."""
+    return _literally(day(namespace, 0).removesuffix("0")) + "*"
+
+
+def anything(namespace: str) -> str:
+    """The pattern of all names of the namespace, as SCAN takes it."""
+    return _literally(f"{{{namespace}}}:") + "*"
+
+
+def _literally(text: str) -> str:
+    return re.sub(r"([*?\[\]\\])", r"\\\1", text)

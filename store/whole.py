@@ -1,9 +1,9 @@
 """Whether Redis still holds all that was counted.
 
 A restart with `appendfsync everysec` loses up to a second, a failover to a replica what was not replicated, a flush
-everything. All of them show in Redis' run id or in the keys being gone; from then on no partition is *whole* and
-`apply` is closed. Whoever owns a partition makes its counts good from the topic and declares it whole; when all are,
-`apply` is open again. So what is counted next, in any partition, finds the counts of all that was scored before.
+everything. All of them show in Redis' run id, its replication id or in the keys being gone; from then on no partition
+is *whole* and `apply` is closed. Whoever owns a partition makes its counts good from the topic and declares it whole;
+when all are, `apply` is open again. So what is counted next, in any partition, finds the counts of all that was scored.
 """
 
 from typing import NamedTuple
@@ -17,9 +17,15 @@ from store.settings import StoreSettings
 class Known(NamedTuple):
     """What Redis knows of a source."""
 
-    run: str  # id of this run of Redis
+    run: str  # id of this run of Redis and of the history it replicates
     fence: int | None  # next offset to count; None where nothing was ever counted, or all was lost
+    remembered: int | None  # first offset whose reply is kept; None where no reply is
     whole: frozenset[int]  # partitions of the topic that were declared whole in this run
+
+    @property
+    def forgotten(self) -> int:
+        """The offset before which all is counted, was committed, and is answered by no reply that is kept."""
+        return (self.fence or 0) if self.remembered is None else self.remembered
 
 
 class Whole:
@@ -35,15 +41,21 @@ class Whole:
         """What Redis knows now.
 
         Raises:
-            redis.exceptions.RedisError: see `store.client.UNAVAILABLE` for what passes by itself.
+            redis.exceptions.RedisError: see `store.client.passes_by_itself` for what passes by itself.
         """
         keys = [
             keyspace.run(self._namespace),
             keyspace.whole(self._namespace, source.topic),
             keyspace.fence(self._namespace, source),
+            keyspace.log(self._namespace, source),
         ]
-        run, fence, whole = await self._begin(keys, [])
-        return Known(run.decode(), None if fence is None else int(fence), frozenset(map(int, whole)))
+        run, fence, remembered, whole = await self._begin(keys, [])
+        return Known(
+            run.decode(),
+            None if fence is None else int(fence),
+            None if remembered is None else int(remembered),
+            frozenset(map(int, whole)),
+        )
 
     async def forget(self, source: Source) -> None:
         """Drop fence and log of a source whose topic was deleted and made anew; its counts stay.

@@ -5,26 +5,20 @@
 
 import logging
 import tempfile
-import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types import TP, EventT
+from faust.types import TP
 from yarl import URL
 
 from model import bundle
-from store.apply import ClosedError, applier
-from store.client import connect
-from store.keyspace import Source
 from store.settings import StoreSettings
-from store.whole import Whole
-from stream import logs, score, watchdog
-from stream.keeper import Keeper
-from stream.lanes import Events, GivenUpError, Lanes
-from stream.retry import passes_by_itself, retrying
+from stream import lag, watchdog
 from stream.settings import StreamSettings
-from stream.transport import Outgoing, RecordBatchSchema
+from stream.transport import RecordBatchSchema
+from stream.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +39,8 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
         model.bundle.BundleError: the bundle can not be served.
     """
     app = _faust_app(settings)
-    worker = _Worker(app, settings, store_settings, bundle.load(settings.bundle))
+    worker = Worker(app, settings, store_settings, bundle.load(settings.bundle))
+    app.before_start = worker.wait_for_kafka
 
     @app.agent(app.topic(settings.impressions_topic, schema=RecordBatchSchema()), name="score")
     async def score_impressions(batches: Any) -> None:
@@ -55,11 +50,10 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
 
     @app.task
     async def keep_partitions_whole() -> None:
-        logs.quieten(logging.getLogger())  # here: Faust has set its handlers up by now
         app.consumer.on_drain = worker.keeper.drain
-        watchdog.start(
-            settings.kafka_bootstrap_servers, settings.consumer_group, worker.progress, settings.watchdog_seconds
-        )
+        gauges = lag.Gauges(worker.metrics, lambda: worker.keeper.fences)
+        client = lag.client(settings.kafka_bootstrap_servers, settings.consumer_group)
+        watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show)
         await worker.keeper.run(worker.lanes)
 
     @app.on_partitions_assigned.connect
@@ -77,8 +71,19 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
     return app
 
 
-def _faust_app(settings: StreamSettings) -> faust.App:
-    app = faust.App(
+class _App(faust.App):  # type: ignore[misc]
+    """Faust's app, with something to do before its producer and consumer start."""
+
+    before_start: Callable[[], Awaitable[None]]
+
+    async def on_first_start(self) -> None:
+        """Called by Faust."""
+        await super().on_first_start()
+        await self.before_start()
+
+
+def _faust_app(settings: StreamSettings) -> _App:
+    app = _App(
         settings.consumer_group,
         broker=[URL(f"records://{server.strip()}") for server in settings.kafka_bootstrap_servers.split(",")],
         broker_commit_interval=settings.commit_interval_seconds,
@@ -92,6 +97,7 @@ def _faust_app(settings: StreamSettings) -> faust.App:
         producer_acks=-1,
         producer_max_batch_size=1_000_000,  # a batch of ours is one batch on the wire; brokers take 1 MiB
         producer_max_request_size=1_048_576,
+        producer_request_timeout=settings.kafka_timeout_seconds,  # Faust's own is 20 minutes
         producer_linger=0,  # batches come whole: waiting would gain nothing
         stream_buffer_maxsize=32,  # batches; the lanes empty it, and one that is full makes aiokafka pause for 100 ms
         stream_wait_empty=True,  # on SIGTERM and rebalance: batches at work are finished and committed
@@ -104,85 +110,3 @@ def _faust_app(settings: StreamSettings) -> faust.App:
     # The setting alone does not hold: `faust worker` turns the web server on, and two workers would fight for its port.
     app.boot_strategy.enable_web = False
     return app
-
-
-class _Worker:
-    """What scores record batches: the store, the bundle, the lanes, the keeper."""
-
-    def __init__(
-        self, app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: bundle.Bundle
-    ) -> None:
-        client = connect(store_settings)
-        self._app = app
-        self._settings = settings
-        self._apply = applier(client, store_settings)
-        self._encode = score.encoder(served)
-        self.progress = watchdog.Progress()
-        self._redis = retrying("Redis", settings.retry_max_seconds, self._is_giving_up, self.progress.give_sign)
-        self._kafka = retrying("Kafka", settings.retry_max_seconds, self._is_giving_up, self.progress.give_sign)
-        self.keeper = Keeper(
-            settings,
-            lambda: app.consumer,
-            self._apply,
-            Whole(client, store_settings),
-            self._partitions_of,
-            self._redis,
-            self._kafka,
-        )
-        self.lanes = Lanes(self._score, self._is_current, self._forget, app.crash)
-
-    async def _score(self, events: Events) -> None:
-        """Score record batches of one partition and ack them."""
-        tp = events[0].message.tp
-        while not await self._try_score(tp, events):
-            await self.keeper.wait_until_open(tp)
-        for event in events:
-            event.ack()
-        self.progress.acked[tp.topic, tp.partition] = events[-1].message.offset + 1
-        self.progress.give_sign()
-
-    async def _try_score(self, tp: TP, events: Events) -> bool:
-        """Score, unless the counts are not known to be whole; whether it was done."""
-        source = Source(tp.topic, tp.partition)
-        async with self.lanes.at_work(tp):
-            if tp not in self.keeper.sent:
-                return False
-            sent = self.keeper.sent[tp]
-            decoded = score.decode(
-                source, [record for event in events for record in event.value if record.offset >= sent]
-            )
-            committed = self._app.consumer.committed_offset(tp)
-            partitions = await self._partitions_of(tp.topic)
-            last = events[-1].message.offset
-            try:
-                counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
-                scored = self._encode(source, decoded, counted, time.time())
-                # Dead letters first: a score that is there says that all before it is done.
-                rejected = score.encode_rejected(decoded) + scored.rejected
-                await self._send(self._settings.dead_letters_topic, tp.partition, rejected)
-                await self._send(self._settings.scores_topic, tp.partition, scored.scores)
-            except ClosedError:
-                return False
-            except Exception as error:
-                if self.keeper.draining and passes_by_itself(error):
-                    raise GivenUpError(str(tp)) from error
-                raise
-            return True
-
-    async def _send(self, topic: str, partition: int, outgoing: list[Outgoing]) -> None:
-        if outgoing:
-            # The same key goes to the same partition, in order, without hashing keys again.
-            target = partition % await self._partitions_of(topic)
-            await self._kafka(self._app.producer.send_records, topic, target, outgoing)
-
-    async def _partitions_of(self, topic: str) -> int:
-        return int(await self._app.producer.partitions_of(topic))
-
-    def _is_giving_up(self) -> bool:
-        return self.keeper.draining
-
-    def _is_current(self, event: EventT[Any]) -> bool:
-        return not self.keeper.draining and event.message.generation_id == self._app.consumer_generation_id
-
-    def _forget(self, event: EventT[Any]) -> None:
-        self._app.consumer.forget(event.message)

@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 
 QUIET_SECONDS = 30.0
+# Said as an error each time a group's coordinator moves or is not there yet. It is asked for again at once, and what a
+# worker waits for longer it says itself (see status).
+_PASSING = ("Group Coordinator Request failed: %s",)
 
 
 class Sparse(logging.Filter):
@@ -25,6 +28,8 @@ class Sparse(logging.Filter):
         """Whether the record is let through."""
         if not record.name.startswith(self._prefix):
             return True
+        if record.msg in _PASSING:
+            record.levelno, record.levelname = logging.INFO, "INFO"
         message = (record.name, str(record.msg))  # the template: ports and times in it do not make it another one
         now = self._clock()
         at, held_back = self._seen.get(message, (-QUIET_SECONDS, 0))

@@ -1,14 +1,28 @@
-"""Read a stretch of one partition beside the consumer group: to make good what Redis lost, and to see what was sent."""
+"""Read one partition beside the consumer group: to make good what Redis lost, and to see what was sent."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 
 from stream.transport import Record
 
 _POLL_MS = 200
+
+
+async def answers(bootstrap_servers: str) -> None:
+    """Return when a broker answers.
+
+    Raises:
+        aiokafka.errors.KafkaError: none does.
+    """
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await client.bootstrap()
+    finally:
+        await client.close()
 
 
 @asynccontextmanager
@@ -45,6 +59,18 @@ async def stretch(
             position = await consumer.position(tp)
             if position >= stop or (not fetched and position >= (consumer.highwater(tp) or 0)):
                 return
+
+
+async def begin(bootstrap_servers: str, topic: str, partition: int) -> int:
+    """The first offset that the partition still holds.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker does not answer.
+    """
+    tp = TopicPartition(topic, partition)
+    async with _consumer(bootstrap_servers, tp) as consumer:
+        offsets: dict[TopicPartition, int] = await consumer.beginning_offsets([tp])
+        return offsets[tp]
 
 
 async def tail(bootstrap_servers: str, topic: str, partition: int, records: int) -> list[Record]:

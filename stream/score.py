@@ -1,6 +1,7 @@
 """Payloads in, scores and dead letters out. Pure: everything between the await for Redis and the await for Kafka."""
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ from stream.transport import Outgoing, Record
 CountedScore = score.struct_of(COUNT_NAMES)
 
 Encode = Callable[[Source, "Decoded", Sequence[Counted], float], "Scored"]
+
+# What stands for the store's answer in degraded mode; the store's own batches are numbered from 1 on.
+NOT_COUNTED = Counted(0, (0,) * len(COUNT_NAMES))
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,7 +77,13 @@ def encoder(bundle: Bundle) -> Encode:
             if isinstance(click_proba, float):
                 place = (now, source.partition, record.offset, batch)
                 found = CountedScore(
-                    shown.id, shown.device_ip, click_proba, bundle.version, shown.hour, *place, *counts
+                    shown.id,
+                    shown.device_ip,
+                    click_proba,
+                    bundle.version,
+                    shown.hour,
+                    *place,
+                    *(*counts, batch == NOT_COUNTED.batch),
                 )
                 scored.scores.append((record.key, _encode(found), record.timestamp, []))
             else:
@@ -118,3 +128,10 @@ def _failed(source: Source, record: Record, batch: int, error: Exception) -> Dea
 def encode_rejected(decoded: Decoded) -> list[Outgoing]:
     """The dead letters as records."""
     return [(letter.key, letter.value, record.timestamp, letter.headers) for record, letter in decoded.rejected]
+
+
+def count_reasons(decoded: Decoded, scored: Scored) -> Counter[str]:
+    """How many dead letters a record batch has, by reason."""
+    reasons = Counter(dict(letter.headers)["reason"].decode() for _, letter in decoded.rejected)
+    reasons[Reason.SCORING_FAILED] += len(scored.rejected)
+    return +reasons

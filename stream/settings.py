@@ -21,10 +21,18 @@ class StreamSettings(BaseSettings):
     fetch_max_bytes: int = Field(
         1_048_576, ge=65_536, description="Bytes of one partition in one fetch; under load, the size of a batch"
     )
+    kafka_timeout_seconds: float = Field(
+        30.0, ge=1, description="Longest wait for one answer of Kafka; an unknown topic is waited for as long"
+    )
     retry_max_seconds: float = Field(
         5.0, gt=0, description="Longest pause between two tries when Redis or Kafka is away"
     )
     watchdog_seconds: float = Field(
         120.0, gt=0, description="A worker with lag that gets nothing done for this long ends with code 70"
     )
+    degraded_after_seconds: float | None = Field(
+        None, gt=0, description="Degraded mode: score with empty counts when Redis is away this long; off if not set"
+    )
+    metrics_host: str = Field("127.0.0.1", description="Where /metrics and /health/... are listened for")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one and says which in the log")
     bundle: Path = Field(Path("bundles/current"), description="Folder of the bundle to serve")

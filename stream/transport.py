@@ -7,7 +7,8 @@ Registered as the transport `records://` in the entry-point group `faust.transpo
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Protocol, cast
 
 import aiokafka.errors
@@ -105,24 +106,33 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 class Producer(driver.Producer):  # type: ignore[misc]
     """Sends many records to one partition as whole batches."""
 
-    async def send_records(self, topic: str, partition: int, records: Iterable[Outgoing]) -> None:
+    async def send_records(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
         """Append the records to the partition, in order; returns when the broker has confirmed all of them.
 
         Raises:
             aiokafka.errors.KafkaError: the broker refused or did not answer; some of the records may be in the topic.
         """
         producer = self._ensure_producer()
-        confirmations = []
-        batch = producer.create_batch()
-        for key, value, timestamp, headers in records:
-            if batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
-                confirmations.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
+        start, most = 0, len(records)
+        while start < len(records):
+            batch, taken = producer.create_batch(), 0
+            for key, value, timestamp, headers in islice(records, start, start + most):
                 if batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
-                    raise aiokafka.errors.MessageSizeTooLargeError(f"{topic}/{partition}: a record exceeds a batch")
-        if batch.record_count():
-            confirmations.append(await producer.send_batch(batch, topic, partition=partition))
-        await asyncio.wait_for(asyncio.gather(*confirmations), self.request_timeout + ACK_TIMEOUT_GRACE)
+                    break
+                taken += 1
+            if not taken:
+                raise aiokafka.errors.MessageSizeTooLargeError(f"{topic}/{partition}: a record exceeds a batch")
+            try:
+                # One after the other: were a later one confirmed and this one not, the scores that are there would no
+                # longer say that all before them is done.
+                confirmation = await producer.send_batch(batch, topic, partition=partition)
+                await asyncio.wait_for(confirmation, self.request_timeout + ACK_TIMEOUT_GRACE)
+            except aiokafka.errors.MessageSizeTooLargeError:
+                if taken == 1:
+                    raise
+                most = taken // 2  # the topic takes less than a broker's default; nothing of the batch is in it
+            else:
+                start += taken
 
     async def partitions_of(self, topic: str) -> int:
         """How many partitions the topic has."""

@@ -10,22 +10,24 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer
+
+from stream import lag
+from stream.lag import Partition, Place
 
 logger = logging.getLogger(__name__)
 
 EXIT_CODE = 70  # EX_SOFTWARE: not what a stop or a crash of ours gives
-_BROKER_SECONDS = 5.0
 
 
 class Progress:
     """What the worker did, for the watchdog's thread to look at. Plain assignments: safe between threads."""
 
     def __init__(self) -> None:
-        self.acked: dict[tuple[str, int], int] = {}  # next offset of each assigned topic-partition
+        self.acked: dict[Partition, int] = {}  # next offset of each assigned topic-partition
         self.sign = 0
 
-    def assign(self, partitions: Iterable[tuple[str, int]]) -> None:
+    def assign(self, partitions: Iterable[Partition]) -> None:
         """These are the worker's partitions now."""
         self.acked = dict.fromkeys(partitions, 0)
         self.give_sign()
@@ -36,52 +38,53 @@ class Progress:
 
 
 def start(
-    bootstrap_servers: str,
-    group: str,
+    client: Consumer,
     progress: Progress,
     patience: float,
+    show: Callable[[dict[Partition, Place]], None] = lambda found: None,
     exit_: Callable[[int], None] = os._exit,
 ) -> threading.Thread:
     """Start the watchdog.
 
     Args:
-        bootstrap_servers: host:port, comma separated.
-        group: the consumer group, whose committed offset counts where nothing was acked yet.
+        client: of `stream.lag`, for this thread alone.
         progress: of the worker.
         patience: seconds with lag and without a sign of life after which the process ends with EXIT_CODE.
+        show: given where the group is, once a second.
         exit_: how to end. Not gracefully: what hangs can not be asked to stop.
     """
     thread = threading.Thread(
-        target=_watch, args=(bootstrap_servers, group, progress, patience, exit_), name="watchdog", daemon=True
+        target=_watch, args=(client, progress, patience, show, exit_), name="watchdog", daemon=True
     )
     thread.start()
     return thread
 
 
 def _watch(
-    bootstrap_servers: str, group: str, progress: Progress, patience: float, exit_: Callable[[int], None]
+    client: Consumer,
+    progress: Progress,
+    patience: float,
+    show: Callable[[dict[Partition, Place]], None],
+    exit_: Callable[[int], None],
 ) -> None:
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})  # never subscribes
     sign, since = progress.sign, time.monotonic()
     while True:
         time.sleep(min(1.0, patience / 4))
-        if progress.sign != sign or not _lag(consumer, progress):
+        found = lag.places(client, list(progress.acked))
+        if found is not None:
+            show(found)
+        todo = _todo(progress, found or {})
+        if progress.sign != sign or not todo:  # a broker that does not answer is no hang of ours
             sign, since = progress.sign, time.monotonic()
         elif time.monotonic() - since > patience:
-            logger.critical("no progress for %.0f s with %d messages to do: ending", patience, _lag(consumer, progress))
+            logger.critical("no progress for %.0f s with %d messages to do: ending", patience, todo)
             exit_(EXIT_CODE)
             return
 
 
-def _lag(consumer: Consumer, progress: Progress) -> int:
-    """Messages of the assigned partitions that are not acked; 0 while the broker does not answer, which is no hang."""
-    lag = 0
-    for (topic, partition), acked in list(progress.acked.items()):
-        tp = TopicPartition(topic, partition)
-        try:
-            _, end = consumer.get_watermark_offsets(tp, timeout=_BROKER_SECONDS, cached=False)
-            done = acked or max(0, consumer.committed([tp], timeout=_BROKER_SECONDS)[0].offset)
-        except KafkaException:
-            return 0
-        lag += max(0, end - done)
-    return lag
+def _todo(progress: Progress, found: dict[Partition, Place]) -> int:
+    """Messages of the assigned partitions that are not acked, or not committed where nothing was acked yet."""
+    return sum(
+        max(0, place.end - (progress.acked.get(partition) or max(place.committed, place.begin)))
+        for partition, place in found.items()
+    )

@@ -60,6 +60,7 @@ def test_a_right_run_is_ok(bundle_: Bundle, topics: Streamed) -> None:
         differing_duplicates=0,
         lost=0,
         unexpected=0,
+        degraded=0,
         parity_compared=80,
         parity_mismatches=0,
         differences=(),

@@ -16,7 +16,7 @@ def test_the_count_features_follow_the_fixed_fields() -> None:
     """The struct has the score's own fields first and then the counts in the order given."""
     own = ("id", "device_ip", "click_proba", "model_version", "hour", "scored_at", "partition", "offset", "batch")
     assert Score.__struct_fields__ == own
-    assert COUNTED.__struct_fields__ == (*own, "a_count", "b_count")
+    assert COUNTED.__struct_fields__ == (*own, "a_count", "b_count", "degraded")
 
 
 @given(strategies.probabilities(), st.integers(0, 2**53), st.text(min_size=1).filter(str.isprintable))
@@ -35,3 +35,12 @@ def test_what_lacks_the_counts_is_no_score(payload: bytes) -> None:
     """A message without the count features is refused, not read with zeros."""
     with pytest.raises(msgspec.DecodeError):
         score.decode(payload, COUNTED)
+
+
+def test_degraded_is_said_only_where_it_is_so() -> None:
+    """A score made with empty counts is flagged; the others do not carry the field."""
+    fine = COUNTED("i", "a", 0.5, "v", 14102113, 1.5, 0, 0, 1, 3, 4)
+    degraded = COUNTED("i", "a", 0.5, "v", 14102113, 1.5, 0, 0, 0, 0, 0, True)  # type: ignore[call-arg]
+    assert "degraded" not in msgspec.json.decode(msgspec.json.encode(fine))
+    assert msgspec.json.decode(msgspec.json.encode(degraded))["degraded"] is True
+    assert score.decode(msgspec.json.encode(degraded), COUNTED) == degraded

@@ -10,9 +10,11 @@ from faust.types import TP
 
 from store.keyspace import Source
 from store.whole import Known
+from stream import metrics
 from stream.keeper import Keeper
 from stream.lanes import GivenUpError, Lanes
 from stream.settings import StreamSettings
+from stream.status import Status
 
 ONE = TP("impressions", 0)
 
@@ -29,7 +31,7 @@ class FakeWhole:
         self.asked += 1
         if self.error:
             raise self.error
-        return Known("run", 5, frozenset({0}))
+        return Known("run", 5, 0, frozenset({0}))
 
 
 class FakeConsumer:
@@ -40,7 +42,7 @@ class FakeConsumer:
         return {ONE}
 
 
-def keeper(whole: FakeWhole) -> Keeper:
+def keeper(whole: FakeWhole, degraded_after_seconds: float | None = None) -> Keeper:
     """A keeper that calls straight through."""
 
     async def call(function: Callable[..., Awaitable[Any]], *arguments: object) -> Any:
@@ -49,8 +51,19 @@ def keeper(whole: FakeWhole) -> Keeper:
     async def partitions_of(topic: str) -> int:
         return 1
 
-    made = Keeper(StreamSettings(), FakeConsumer, None, whole, partitions_of, call, call)  # type: ignore[arg-type]
+    made = Keeper(
+        StreamSettings(degraded_after_seconds=degraded_after_seconds),
+        FakeConsumer,
+        None,  # type: ignore[arg-type]  # nothing is counted again here
+        whole,  # type: ignore[arg-type]
+        partitions_of,
+        call,
+        call,
+        Status(),
+        metrics.make(),
+    )
     made.sent[ONE] = 0
+    made.counted.add(ONE)
     return made
 
 
@@ -68,7 +81,7 @@ async def test_it_opens_when_all_partitions_are_whole() -> None:
     watching = keeper(FakeWhole())
     task = asyncio.create_task(watching.run(lanes()))
     async with asyncio.timeout(10):
-        await watching.wait_until_open(ONE)
+        assert await watching.wait_until_open(ONE)
     task.cancel()
 
 
@@ -81,7 +94,7 @@ async def test_who_waits_gives_up_when_partitions_are_taken_away() -> None:
     async with asyncio.timeout(10):
         with pytest.raises(GivenUpError):
             await waiting
-    assert watching.sent == {}
+    assert (watching.sent, watching.counted) == ({}, set())
 
 
 async def test_what_keeps_failing_is_tried_again_and_said_once(
@@ -92,7 +105,7 @@ async def test_what_keeps_failing_is_tried_again_and_said_once(
     whole = FakeWhole()
     whole.error = RuntimeError("no such topic")
     watching = keeper(whole)
-    with caplog.at_level(logging.WARNING, "stream.keeper"):
+    with caplog.at_level(logging.WARNING, "stream"):
         task = asyncio.create_task(watching.run(lanes()))
         async with asyncio.timeout(10):
             while whole.asked < 20:
@@ -100,6 +113,31 @@ async def test_what_keeps_failing_is_tried_again_and_said_once(
             whole.error = None
             await watching.wait_until_open(ONE)
     task.cancel()
-    assert [line.getMessage() for line in caplog.records] == [
-        "partitions could not be made whole, trying again: RuntimeError: no such topic"
+    begun, ended = [line.getMessage() for line in caplog.records]
+    assert begun == "waiting for counts: RuntimeError: no such topic"
+    assert ended.endswith(" s for counts")
+
+
+async def test_degraded_mode_begins_after_the_set_time_and_ends_when_redis_is_back(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for longer than the setting is told to score uncounted; once all is whole again, to count."""
+    monkeypatch.setattr("stream.keeper._ROUND", 0.001)
+    caplog.set_level(logging.WARNING, "stream.keeper")
+    whole = FakeWhole()
+    whole.error = RuntimeError("away")
+    watching = keeper(whole, degraded_after_seconds=0.05)
+    task = asyncio.create_task(watching.run(lanes()))
+    async with asyncio.timeout(10):
+        assert not await watching.wait_until_open(ONE)
+        assert watching.is_degraded
+        whole.error = None
+        while watching.is_degraded:
+            await asyncio.sleep(0.001)
+        assert await watching.wait_until_open(ONE)
+    task.cancel()
+    lines = [record.getMessage() for record in caplog.records if record.name == "stream.keeper"]
+    assert lines == [
+        "scoring with empty counts until Redis is back (DEGRADED_AFTER_SECONDS)",
+        "counts are back: scoring with them again",
     ]

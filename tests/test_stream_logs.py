@@ -27,3 +27,10 @@ def test_other_loggers_are_left_alone() -> None:
     """What we say ourselves is never held back."""
     sparse = Sparse()
     assert all(sparse.filter(record("stream.keeper", "counted again")) for _ in range(3))
+
+
+def test_a_coordinator_that_is_not_there_yet_is_no_error() -> None:
+    """The first join to a fresh broker meets it each time; it is asked for again at once."""
+    found = record("aiokafka.consumer.group_coordinator", "Group Coordinator Request failed: %s", "not available")
+    assert Sparse().filter(found)
+    assert (found.levelno, found.levelname) == (logging.INFO, "INFO")

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from stream import watchdog
+from stream import lag, watchdog
+from stream.lag import Partition, Place
 from stream.watchdog import EXIT_CODE, Progress
 
 
@@ -21,47 +22,61 @@ class Ended:
         self.happened.set()
 
 
+TP = ("impressions", 0)
+BEHIND, DONE = {TP: Place(0, 5, 0)}, {TP: Place(0, 5, 5)}
+
+
 @pytest.fixture
-def lag(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The lag that the broker tells: the list's only number."""
-    told = [5]
-    monkeypatch.setattr(watchdog, "_lag", lambda consumer, progress: told[0])
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[Partition, Place] | None]:
+    """What the broker answers, one after the other; the last one again and again."""
+    told: list[dict[Partition, Place] | None] = []
+    monkeypatch.setattr(lag, "places", lambda client, partitions: told.pop(0) if len(told) > 1 else told[0])
     return told
 
 
-def test_lag_without_a_sign_of_life_ends_the_process(lag: list[int]) -> None:
+def watch(progress: Progress, ended: Ended, patience: float = 0.1) -> None:
+    """Run the watchdog until it ends the process."""
+    watchdog.start(None, progress, patience, exit_=ended).join(30)  # type: ignore[arg-type]
+
+
+def test_lag_without_a_sign_of_life_ends_the_process(answers: list[dict[Partition, Place] | None]) -> None:
     """With messages to do and nothing done for the set time the process ends, with a code of its own."""
+    answers.append(BEHIND)
     ended = Ended()
-    watchdog.start("127.0.0.1:1", "group", Progress(), 0.1, ended).join(10)
+    watch(Progress(), ended)
     assert ended.codes == [EXIT_CODE]
 
 
-def test_signs_of_life_and_an_empty_queue_keep_it_alive(lag: list[int]) -> None:
-    """While signs come, or nothing is to do, the process is left alone, however long; then patience begins anew."""
-    ended, progress, looks = Ended(), Progress(), []
-
-    def look(*_: object) -> int:
-        looks.append(len(looks))
-        if len(looks) < 20:
-            progress.give_sign()
-            return 5
-        return 0 if len(looks) < 40 else 5
-
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr(watchdog, "_lag", look)
-    try:
-        watchdog.start("127.0.0.1:1", "group", progress, 0.1, ended).join(30)
-    finally:
-        monkey.undo()
+def test_an_empty_queue_and_a_silent_broker_keep_it_alive(answers: list[dict[Partition, Place] | None]) -> None:
+    """While nothing is to do, or the broker does not answer, the process is left alone; then patience begins anew."""
+    answers += [DONE] * 20 + [None] * 20 + [BEHIND]
+    ended = Ended()
+    watch(Progress(), ended)
     assert ended.codes == [EXIT_CODE]
-    assert len(looks) >= 40
+    assert answers == [BEHIND]
 
 
-def test_a_broker_that_does_not_answer_is_no_hang_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an answer about the end of the topic there is no lag to speak of."""
-    monkeypatch.setattr(watchdog, "_BROKER_SECONDS", 0.05)
+def test_what_was_acked_counts_as_done(answers: list[dict[Partition, Place] | None]) -> None:
+    """The committed offset lags behind the acks: it alone does not make a worker hung."""
     progress = Progress()
-    progress.assign([("impressions", 0)])
-    client = watchdog.Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "group", "log_level": 0})
-    assert watchdog._lag(client, progress) == 0
-    client.close()
+    progress.assign([TP])
+    progress.acked[TP] = 5
+    answers += [BEHIND] * 30 + [{TP: Place(0, 6, 0)}]
+    ended = Ended()
+    watch(progress, ended)
+    assert len(answers) == 1
+
+
+def test_signs_of_life_keep_it_alive(answers: list[dict[Partition, Place] | None]) -> None:
+    """Batches that are acked, or tries to reach a server that is away, are progress, however long it takes."""
+    answers.append(BEHIND)
+    progress, ended, shown = Progress(), Ended(), []
+
+    def show(found: dict[Partition, Place]) -> None:
+        shown.append(found)
+        if len(shown) < 20:
+            progress.give_sign()
+
+    watchdog.start(None, progress, 0.1, show, ended).join(30)  # type: ignore[arg-type]
+    assert ended.codes == [EXIT_CODE]
+    assert len(shown) >= 20

@@ -4,14 +4,17 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
-from confluent_kafka.admin import AdminClient, NewPartitions
+import httpx
+from confluent_kafka import ElectionType, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 
 from cli.deployment import Deployment, start_worker
 from local import topics
@@ -98,11 +101,50 @@ class System:
         )
 
 
-def deploy(stack: Stack, bundle: Path, folder: Path) -> System:
-    """A deployment with its topics made; `folder` gets the workers' logs."""
+def deploy(
+    stack: Stack,
+    bundle: Path,
+    folder: Path,
+    create: Callable[[str, Mapping[str, int]], None] = topics.create,
+) -> System:
+    """A deployment with its topics made by `create`; `folder` gets the workers' logs."""
     deployment = Deployment(f"test-{uuid4().hex[:8]}", stack.bootstrap_servers, stack.redis_url, bundle, folder)
-    topics.create(stack.bootstrap_servers, dict.fromkeys(deployment.topics, PARTITIONS))
+    create(stack.bootstrap_servers, dict.fromkeys(deployment.topics, PARTITIONS))
     return System(stack, deployment)
+
+
+def create_on_two(bootstrap_servers: str, partitions: Mapping[str, int]) -> None:
+    """Create topics with two replicas each, whose partitions are led by the two brokers in turns."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    for name, count in partitions.items():
+        spread = [[1, 2], [2, 1]] * (count // 2)
+        for made in admin.create_topics([NewTopic(name, num_partitions=count, replica_assignment=spread)]).values():
+            made.result()
+    eventually(lambda: all(_is_led(admin, name) for name in partitions))
+
+
+def lead_by_first_replica(bootstrap_servers: str, names: Iterable[str]) -> None:
+    """Give the partitions back to the brokers that led them first, as soon as these have caught up."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+
+    def are_back() -> bool:
+        found = [admin.list_topics(name, timeout=10).topics[name].partitions for name in names]
+        moved = [
+            TopicPartition(name, number)
+            for name, partitions in zip(names, found, strict=True)
+            for number, partition in partitions.items()
+            if partition.leader != partition.replicas[0]
+        ]
+        if moved:
+            admin.elect_leaders(ElectionType.PREFERRED, moved).result()
+        return not moved
+
+    eventually(are_back)
+
+
+def _is_led(admin: AdminClient, name: str) -> bool:
+    partitions = admin.list_topics(name, timeout=10).topics[name].partitions.values()
+    return all(len(partition.isrs) == 2 and partition.leader > 0 for partition in partitions)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -142,6 +184,21 @@ class Worker:
         """Its log so far."""
         return self.log.read_text(encoding="utf-8")
 
+    def ready(self) -> tuple[bool, dict[str, str]]:
+        """Whether it says that it is ready, and what it waits for."""
+        found = httpx.get(f"{self.address()}/health/ready", timeout=PATIENCE).json()
+        return found["ready"], found["waiting_for"]
+
+    def metric(self, sample: str) -> float:
+        """A sample of its metrics, all label values added up."""
+        families = list(text_string_to_metric_families(httpx.get(f"{self.address()}/metrics", timeout=PATIENCE).text))
+        return sum(found.value for family in families for found in family.samples if found.name == sample)
+
+    def address(self) -> str:
+        """Where it answers who watches it."""
+        self.wait_until_said("metrics and health: ")
+        return self.said().split("metrics and health: ", 1)[1].split()[0]
+
     def end(self) -> int:
         """Ask it to end; its exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -149,14 +206,13 @@ class Worker:
 
 
 @contextmanager
-def worker(system: System, *command: str) -> Iterator[Worker]:
+def worker(system: System, *command: str, **settings: str) -> Iterator[Worker]:
     """A worker process, `ctr worker` or another Python command; killed when the block ends, if it still lives."""
     started = start_worker(
         system.deployment,
         uuid4().hex[:8],
         command or ("-m", "cli", "worker"),
-        SESSION_TIMEOUT_SECONDS="3",
-        REDIS_TIMEOUT_SECONDS="1",
+        **{"SESSION_TIMEOUT_SECONDS": "3", "REDIS_TIMEOUT_SECONDS": "1"} | settings,
     )
     try:
         yield Worker(started.process, started.log)

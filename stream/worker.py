@@ -1,0 +1,164 @@
+"""A worker: has record batches counted, scores them, sends the scores, acks."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import faust
+from faust.types import TP, EventT
+
+from model import bundle
+from store.apply import ClosedError, applier
+from store.client import connect
+from store.client import passes_by_itself as is_redis_away
+from store.keyspace import Source
+from store.settings import StoreSettings
+from store.whole import Whole
+from stream import health, logs, metrics, reader, score, watchdog
+from stream.keeper import Keeper
+from stream.lanes import Events, GivenUpError, Lanes
+from stream.retry import passes_by_itself, retrying
+from stream.settings import StreamSettings
+from stream.status import Status
+from stream.transport import Outgoing
+
+# Impressions of one partition that are acked and not committed, at the most. With a batch of MAX_WAITING and what one
+# fetch brings it bounds the store's log of replies: about 50 bytes an impression, so 3 MB a partition.
+MAX_UNCOMMITTED = 50_000
+
+
+class Worker:
+    """What scores record batches: the store, the bundle, the lanes, the keeper."""
+
+    def __init__(
+        self, app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: bundle.Bundle
+    ) -> None:
+        client = connect(store_settings)
+        self._app = app
+        self._settings = settings
+        self._apply = applier(client, store_settings)
+        self._encode = score.encoder(served)
+        self.progress = watchdog.Progress()
+        self.status = Status()
+        self.metrics = metrics.make()
+        pause, sign = settings.retry_max_seconds, self.progress.give_sign
+        self._redis = retrying(
+            "Redis", pause, self._is_giving_up, self.status, sign, longest_wait=settings.degraded_after_seconds
+        )
+        self._kafka = retrying(
+            "Kafka", pause, self._is_giving_up, self.status, sign, refused_after=settings.kafka_timeout_seconds
+        )
+        self.keeper = Keeper(
+            settings,
+            lambda: app.consumer,
+            self._apply,
+            Whole(client, store_settings),
+            self._partitions_of,
+            self._redis,
+            self._kafka,
+            self.status,
+            self.metrics,
+        )
+        self.lanes = Lanes(self._score, self._is_current, self._forget, app.crash)
+
+    async def wait_for_kafka(self) -> None:
+        """Answer those who watch, then wait for a broker: what starts first must not end because of it."""
+        logs.quieten(logging.getLogger())  # here: Faust has set its handlers up by now
+        health.serve(self._settings.metrics_host, self._settings.metrics_port, self.status, self.metrics)
+        self.status.wait("group", "group", "partitions are not assigned yet", logging.INFO)
+        wait = retrying("Kafka", self._settings.retry_max_seconds, lambda: self._app.should_stop, self.status)
+        await wait(reader.answers, self._settings.kafka_bootstrap_servers)
+
+    async def _score(self, events: Events) -> None:
+        """Score record batches of one partition and ack them."""
+        tp = events[0].message.tp
+        await self._wait_for_commit(tp)
+        while not await self._try_score(tp, events):
+            if not await self.keeper.wait_until_open(tp):
+                await self._score_degraded(tp, events)
+                break
+        for event in events:
+            event.ack()
+        self.progress.acked[tp.topic, tp.partition] = events[-1].message.offset + 1
+        self.progress.give_sign()
+        messages = sum(len(event.value) for event in events)
+        self.metrics.impressions.inc(messages)
+        self.metrics.batch_impressions.observe(messages)
+
+    async def _wait_for_commit(self, tp: TP) -> None:
+        """Let the broker confirm what is done: the store keeps the replies of all that is not committed."""
+        acked = self.progress.acked.get((tp.topic, tp.partition), 0)
+        while acked - self._app.consumer.committed_offset(tp) > MAX_UNCOMMITTED and not self.keeper.draining:
+            await asyncio.sleep(0.02)
+
+    async def _try_score(self, tp: TP, events: Events) -> bool:
+        """Score, unless the counts are not known to be whole; whether it was done."""
+        source = Source(tp.topic, tp.partition)
+        async with self.lanes.at_work(tp):
+            if tp not in self.keeper.counted:
+                return False
+            decoded = _decode(source, events, self.keeper.sent[tp])
+            committed = self._app.consumer.committed_offset(tp)
+            partitions = await self._kafka(self._partitions_of, tp.topic)
+            last = events[-1].message.offset
+            try:
+                counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
+            except ClosedError:
+                return False
+            except Exception as error:
+                if self._settings.degraded_after_seconds and not self.keeper.draining and is_redis_away(error):
+                    self.keeper.degrade()
+                    return False
+                raise self._given_up(tp, error) from error
+            await self._send_all(tp, decoded, self._encode(source, decoded, counted, time.time()))
+            return True
+
+    async def _score_degraded(self, tp: TP, events: Events) -> None:
+        """Score with empty counts; what was not counted so is counted by the keeper when Redis is back."""
+        source = Source(tp.topic, tp.partition)
+        async with self.lanes.at_work(tp):
+            self.keeper.counted.discard(tp)
+            decoded = _decode(source, events, await self.keeper.sent_before(tp))
+            counted = [score.NOT_COUNTED] * len(decoded.observations)
+            scored = self._encode(source, decoded, counted, time.time())
+            await self._send_all(tp, decoded, scored)
+            self.metrics.degraded_scores.inc(len(scored.scores))
+
+    async def _send_all(self, tp: TP, decoded: score.Decoded, scored: score.Scored) -> None:
+        """Send what came of a record batch: dead letters first, since a score says that all before it is done."""
+        try:
+            await self._send(self._settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
+            await self._send(self._settings.dead_letters_topic, tp.partition, scored.rejected)
+            await self._send(self._settings.scores_topic, tp.partition, scored.scores)
+        except Exception as error:
+            raise self._given_up(tp, error) from error
+        self.metrics.scores.inc(len(scored.scores))
+        for reason, letters in score.count_reasons(decoded, scored).items():
+            self.metrics.dead_letters.labels(reason).inc(letters)
+
+    def _given_up(self, tp: TP, error: Exception) -> Exception:
+        """The error, or what says that it only kept us from ending in order."""
+        return GivenUpError(str(tp)) if self.keeper.draining and passes_by_itself(error) else error
+
+    async def _send(self, topic: str, partition: int, outgoing: list[Outgoing]) -> None:
+        if outgoing:
+            # The same key goes to the same partition, in order, without hashing keys again.
+            target = partition % await self._kafka(self._partitions_of, topic)
+            await self._kafka(self._app.producer.send_records, topic, target, outgoing)
+
+    async def _partitions_of(self, topic: str) -> int:
+        return int(await self._app.producer.partitions_of(topic))
+
+    def _is_giving_up(self) -> bool:
+        return self.keeper.draining
+
+    def _is_current(self, event: EventT[Any]) -> bool:
+        return not self.keeper.draining and event.message.generation_id == self._app.consumer_generation_id
+
+    def _forget(self, event: EventT[Any]) -> None:
+        self._app.consumer.forget(event.message)
+
+
+def _decode(source: Source, events: Events, sent: int) -> score.Decoded:
+    return score.decode(source, [record for event in events for record in event.value if record.offset >= sent])
