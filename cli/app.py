@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import chaos, demo, learn, stack, stream, verify
+from cli import chaos, demo, learn, rebuild, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -25,6 +25,7 @@ def make_app() -> typer.Typer:
         stream.produce,
         stream.consume,
         verify.verify,
+        rebuild.rebuild,
         stack.stack,
         demo.demo,
         chaos.chaos,

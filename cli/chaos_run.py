@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0  # seconds without a score after which the run is over
 SESSION_SECONDS = "3"
-REVIVED_AFTER = 0.5  # seconds until a killed worker is started anew
+REVIVED_AFTER = 0.5  # seconds until a worker that ended is started anew, at the most
 PAUSED_WORKER, PAUSED_REDIS = 5.0, 2.0
 
 
@@ -51,21 +51,24 @@ def run(
         _do(step, running, fleet)
         last[is_redis] = time.monotonic()
     producing.join()
-    fleet.revive()
     reading.wait(_impressions(deployment))
     fleet.end()
     return reading.everything()
 
 
 class _Fleet:
-    """The workers: killed ones are started anew after a while."""
+    """The workers: one that ended, killed or by itself, is started anew after a while, as a supervisor would."""
 
     def __init__(self, deployment: Deployment, number: int) -> None:
         self._deployment = deployment
         self._started = 0
+        self._lock = threading.Lock()
+        self._is_over = threading.Event()
         self.workers: dict[int, Worker] = {}
         for place in range(number):
             self.start(place)
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._supervisor.start()
 
     def start(self, place: int) -> None:
         """Start the worker of a place."""
@@ -75,31 +78,39 @@ class _Fleet:
             self._deployment, name, SESSION_TIMEOUT_SECONDS=SESSION_SECONDS, REDIS_TIMEOUT_SECONDS="1"
         )
 
+    def join(self, place: int) -> None:
+        """One more worker."""
+        with self._lock:
+            self.start(place)
+
     def kill(self, place: int) -> None:
-        """SIGKILL it and start another one in its place after a while."""
+        """SIGKILL it, as soon as it lives."""
+        while self.workers[place].process.poll() is not None:
+            time.sleep(0.05)
         self.workers[place].process.kill()
-        self.workers[place].process.wait()
-        time.sleep(REVIVED_AFTER)
-        self.start(place)
 
     def leave(self, place: int) -> None:
         """SIGTERM, for good."""
-        end([self.workers.pop(place)])
-
-    def revive(self) -> None:
-        """Start those that ended by themselves, as a supervisor would."""
-        for place, worker in list(self.workers.items()):
-            if worker.process.poll() is not None:
-                self.start(place)
+        with self._lock:
+            leaving = self.workers.pop(place)
+        end([leaving])
 
     def end(self) -> None:
         """SIGTERM all."""
+        self._is_over.set()
+        self._supervisor.join()
         end(list(self.workers.values()))
+
+    def _supervise(self) -> None:
+        while not self._is_over.wait(REVIVED_AFTER):
+            with self._lock:
+                for place, worker in list(self.workers.items()):
+                    if worker.process.poll() is not None:
+                        self.start(place)
 
 
 def _do(step: Step, running: "Stack", fleet: _Fleet) -> None:
     """Do one fault."""
-    fleet.revive()
     match step.fault:
         case Fault.KILL_WORKER:
             fleet.kill(step.worker)
@@ -109,7 +120,7 @@ def _do(step: Step, running: "Stack", fleet: _Fleet) -> None:
             time.sleep(PAUSED_WORKER)
             process.send_signal(signal.SIGCONT)
         case Fault.JOIN_WORKER:
-            fleet.start(step.worker)
+            fleet.join(step.worker)
         case Fault.LEAVE_WORKER:
             fleet.leave(step.worker)
         case Fault.KILL_REDIS:

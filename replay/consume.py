@@ -143,3 +143,8 @@ def saved(path: Path) -> list[Read]:
         Read(**{**row, "headers": tuple((header["name"], header["value"]) for header in row["headers"])})
         for row in rows
     ]
+
+
+def is_saved(path: Path) -> bool:
+    """Whether the Parquet file holds records that `save` wrote."""
+    return bool(pq.read_schema(path).equals(_SCHEMA))

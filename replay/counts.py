@@ -21,11 +21,15 @@ def expected(impressions: Sequence[Read]) -> State:
     return state
 
 
-def errors(impressions: Sequence[Read], state: State) -> int:
-    """How many tiles of `state` are not what the impressions make them, missing and surplus ones included."""
-    wanted = expected(impressions)
+def differences(wanted: State, found: State) -> int:
+    """How many tiles of `found` are not those of `wanted`, missing and surplus ones included."""
     return sum(
-        wanted.get(key, {}).get(tile, 0) != state.get(key, {}).get(tile, 0)
-        for key in wanted.keys() | state.keys()
-        for tile in wanted.get(key, {}).keys() | state.get(key, {}).keys()
+        wanted.get(key, {}).get(tile, 0) != found.get(key, {}).get(tile, 0)
+        for key in wanted.keys() | found.keys()
+        for tile in wanted.get(key, {}).keys() | found.get(key, {}).keys()
     )
+
+
+def errors(impressions: Sequence[Read], found: State) -> int:
+    """How many tiles of `found` are not what the impressions make them."""
+    return differences(expected(impressions), found)

@@ -65,6 +65,14 @@ class Whole:
         """
         await self._client.delete(keyspace.fence(self._namespace, source), keyspace.log(self._namespace, source))
 
+    async def begin_at(self, source: Source, offset: int) -> None:
+        """Set the fence: all before this offset is counted, though not through `apply`.
+
+        Raises:
+            redis.exceptions.RedisError: as `begin`.
+        """
+        await self._client.set(keyspace.fence(self._namespace, source), offset)
+
     async def finish(self, source: Source, run: str, least_batch: int, least_fence: int) -> bool:
         """Declare the source whole; False when Redis is another one than at `begin`, so that it must be done again.
 

@@ -204,9 +204,9 @@ class Keeper:
         ):
             return  # Redis went away meanwhile: the next round begins anew
         if not self.draining:
-            if committed < known.forgotten:
+            if committed < scored:
                 where = f"{source.topic}/{source.partition}"
-                logger.warning("%s: offsets %d..%d were scored before: not again", where, committed, scored - 1)
+                logger.info("%s: offsets %d..%d were scored before: not again", where, committed, scored - 1)
             self.sent[tp] = scored
             self.counted.add(tp)
 

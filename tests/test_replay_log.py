@@ -6,9 +6,13 @@ from typing import Any
 
 import fakes
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from replay.log import LogError, Message, messages
+from replay import consume
+from replay.consume import Read
+from replay.log import LogError, Message, messages, values
 from schemas.impression import FIELDS, LoggedImpression, decode, encode
 
 LOG = fakes.click_log(300, seed=5)
@@ -100,7 +104,7 @@ def test_a_log_that_can_not_be_replayed_says_why(tmp_path: Path, write: Callable
         list(messages(path))
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
-    assert "expected a CSV log with the columns id, hour, C1" in str(caught.value)
+    assert "expected a CSV or Parquet log with the columns id, hour, C1" in str(caught.value)
 
 
 def test_a_truncated_gzip_says_so(tmp_path: Path) -> None:
@@ -109,3 +113,20 @@ def test_a_truncated_gzip_says_so(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(LogError, match="Truncated"):
         list(messages(path))
+
+
+def test_a_parquet_log_gives_the_same_messages(tmp_path: Path) -> None:
+    """The columns of a CSV log kept as Parquet, with more of them and wider types, are the same log."""
+    csv = fakes.write_log(tmp_path / "log.csv", LOG)
+    table = pa.Table.from_pylist([msgspec.structs.asdict(row) | {"more": 1.5} for row in LOG])
+    pq.write_table(table, tmp_path / "log.parquet")
+    assert list(messages(tmp_path / "log.parquet")) == list(messages(csv))
+    assert list(values(tmp_path / "log.parquet", 14102110)) == [one.value for one in messages(csv, 14102110)]
+    assert 0 < len(list(values(csv, 14102110))) < len(LOG)
+
+
+def test_a_saved_topic_gives_its_values(tmp_path: Path) -> None:
+    """What `ctr consume` saved is read back as it was in the topic, broken messages too."""
+    read = [Read(0, offset, 1, 2, b"k", value, ()) for offset, value in enumerate([b"{}", None, b"\xff"])]
+    consume.save(tmp_path / "topic.parquet", read)
+    assert list(values(tmp_path / "topic.parquet")) == [b"{}", None, b"\xff"]

@@ -32,3 +32,10 @@ def test_sources_do_not_share_names() -> None:
     sources = [Source("a", 1), Source("a", 11), Source("a:1", 1), Source("a", 0), Source("b", 1)]
     assert len({keyspace.fence("n", source) for source in sources}) == len(sources)
     assert len({keyspace.log("n", source) for source in sources}) == len(sources)
+
+
+def test_patterns_take_the_namespace_literally() -> None:
+    """A namespace with the signs of a pattern in it finds its own names and no others."""
+    found = keyspace.any_day("a*[b]?")
+    assert found == r"{a\*\[b\]\?}:day:*"
+    assert keyspace.anything("a*[b]?") == r"{a\*\[b\]\?}:*"

@@ -5,20 +5,24 @@ import json
 import signal
 import threading
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 import redis
-from system import PARTITIONS, System, eventually, worker
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+from system import PARTITIONS, System, deploy, eventually, worker
 
 from features.windows import State
-from local.stack import External
+from local.stack import External, Stack
 from replay import counts
 from replay.log import Message
 from replay.verify import Report
 from store.client import connect
 from store.dump import dump
 from store.settings import StoreSettings
-from stream import watchdog
+from stream import lag, watchdog
 
 pytestmark = pytest.mark.integration
 
@@ -109,21 +113,122 @@ def test_counts_are_exact_after_a_killed_worker(system: System, rows: list[Messa
 
 @pytest.mark.kafka_only("Tansu answers wrongly where a topic ends")
 def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Message]) -> None:
-    """Lag is what the topic holds beyond the last ack, or beyond the committed offset where nothing was acked yet."""
+    """Lag is what the topic holds beyond the committed offset; a worker shows it, and what Redis is ahead of it."""
     system.produce(rows[:1_000])
-    progress = watchdog.Progress()
-    progress.assign((system.impressions_topic, partition) for partition in range(PARTITIONS))
-    client = watchdog.Consumer(
-        {"bootstrap.servers": system.stack.bootstrap_servers, "group.id": system.deployment.name}
-    )
+    partitions = [(system.impressions_topic, partition) for partition in range(PARTITIONS)]
+    client = lag.client(system.stack.bootstrap_servers, system.deployment.name)
+
+    def behind() -> int:
+        return sum(place.lag for place in (lag.places(client, partitions) or {}).values())
+
     try:
-        assert watchdog._lag(client, progress) == 1_000
+        assert behind() == 1_000
         with worker(system) as one:
             system.scores(1_000)
+            eventually(lambda: behind() == 0)
+            eventually(lambda: one.metric("ctr_lag_impressions") == one.metric("ctr_fence_lag_impressions") == 0)
+            assert one.metric("ctr_impressions_total") == one.metric("ctr_scores_total") == 1_000
             assert one.end() == 0
-        assert watchdog._lag(client, progress) == 0
     finally:
         client.close()
+
+
+HANGS = """
+import asyncio, sys
+from store import apply
+apply.applier = lambda client, settings: hang  # stands for what no test can bring about at will: a call that never ends
+async def hang(*arguments): await asyncio.Event().wait()
+sys.argv = ["ctr", "worker"]
+from cli.app import main
+main()
+"""
+
+
+@pytest.mark.kafka_only("Tansu answers wrongly where a topic ends")
+def test_a_worker_that_hangs_is_ended_by_its_watchdog(system: System, rows: list[Message]) -> None:
+    """With lag and nothing done for the set time the process ends with a code of its own; the next one goes on."""
+    system.produce(rows[:1_000])
+    with worker(system, "-c", HANGS, WATCHDOG_SECONDS="4") as one:
+        assert one.process.wait(60) == watchdog.EXIT_CODE
+        assert "no progress for 4 s" in one.said()
+    with worker(system) as two:
+        report = system.verify(system.scores(1_000))
+        assert two.end() == 0
+    assert report.ok, report
+    assert count_errors(system) == 0
+
+
+def set_group(system: System, offset: int) -> None:
+    """Set the group, which has no member now, to an offset in every partition."""
+    admin = AdminClient({"bootstrap.servers": system.stack.bootstrap_servers})
+    wanted = [TopicPartition(system.impressions_topic, partition, offset) for partition in range(PARTITIONS)]
+    group = ConsumerGroupTopicPartitions(system.deployment.name, wanted)
+    for done in admin.alter_consumer_group_offsets([group]).values():
+        done.result()
+
+
+@pytest.mark.kafka_only("Tansu does not alter offsets of groups")
+def test_a_group_set_to_an_older_offset_scores_nothing_twice(system: System, rows: list[Message]) -> None:
+    """What was scored before is neither scored nor counted again, also where the scores are gone; the rest goes on."""
+    with worker(system) as one:
+        system.produce(rows[:4_000])
+        system.scores(4_000)
+        assert one.end() == 0
+    set_group(system, 0)
+    with worker(system) as two:
+        system.produce(rows[4_000:6_000])
+        report = system.verify(system.scores(6_000))
+        two.wait_until_said("were scored before: not again")
+        assert two.end() == 0
+    assert report.ok, report
+    assert (report.scores, report.duplicates) == (6_000, 0)
+    assert count_errors(system) == 0
+    system.make_anew(system.scores_topic)
+    set_group(system, 0)
+    with worker(system) as three:
+        system.produce(rows[6_000:7_000])
+        scores = system.scores(1_000)
+        assert three.end() == 0
+    assert len(system.everything(system.scores_topic)) == len(scores) == 1_000
+    assert count_errors(system) == 0
+
+
+@pytest.mark.kafka_only("Tansu does not alter offsets of groups")
+def test_a_group_set_to_a_newer_offset_still_counts_what_it_skips(system: System, rows: list[Message]) -> None:
+    """Skipped impressions get no score, as was wanted, but they were shown: later ones find them counted."""
+    with worker(system) as one:
+        system.produce(rows[:2_000])
+        system.scores(2_000)
+        assert one.end() == 0
+    before = dict(Counter(record.partition for record in system.everything(system.impressions_topic)))
+    system.produce(rows[2_000:4_000])
+    newer = min(before.values()) + 400
+    set_group(system, newer)
+    with worker(system) as two:
+        system.produce(rows[4_000:5_000])
+        after = Counter(record.partition for record in system.everything(system.impressions_topic))
+        skipped = sum(max(0, newer - before[partition]) for partition in after)
+        scores = system.scores(5_000 - skipped)
+        assert two.end() == 0
+    assert skipped > 0
+    places = {(found["partition"], found["offset"]) for found in (json.loads(score.value or b"") for score in scores)}
+    assert len(places) == len(system.everything(system.scores_topic)) == 5_000 - skipped
+    assert count_errors(system) == 0
+
+
+def test_two_deployments_on_one_redis_do_not_see_each_other(
+    system: System, stack: Stack, served_bundle: Path, tmp_path: Path, rows: list[Message]
+) -> None:
+    """Each counts what its own topic holds, under its own namespace, though partitions and keys have the same names."""
+    other = deploy(stack, served_bundle, tmp_path)
+    with worker(system) as one, worker(other) as two:
+        system.produce(rows[:3_000])
+        other.produce(rows[1_000:5_000])
+        reports = system.verify(system.scores(3_000)), other.verify(other.scores(4_000))
+        assert (one.end(), two.end()) == (0, 0)
+    assert all(report.ok for report in reports), reports
+    assert [report.scores for report in reports] == [3_000, 4_000]
+    assert count_errors(system) == count_errors(other) == 0
 
 
 def test_a_topic_made_anew_is_not_taken_for_redelivery(system: System, rows: list[Message]) -> None:
