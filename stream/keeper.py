@@ -22,7 +22,7 @@ from store.whole import Known, Whole
 from stream import journal, reader, score
 from stream.journal import Sent
 from stream.lag import Partition
-from stream.lanes import GivenUpError, Lanes
+from stream.lanes import GivenUpError, Lanes, is_cancelled
 from stream.metrics import Metrics
 from stream.retry import RefusedError, Retried
 from stream.settings import StreamSettings
@@ -137,7 +137,7 @@ class Keeper:
         Raises:
             RefusedError: the worker can not do its work before somebody changes a topic.
         """
-        while True:
+        while not is_cancelled():
             pause = _WAIT
             if not self.draining:
                 try:

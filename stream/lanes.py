@@ -23,6 +23,15 @@ class GivenUpError(RuntimeError):
     """A batch was left unscored because its partition is being taken away or the worker ends; it will come again."""
 
 
+def is_cancelled() -> bool:
+    """Whether the current task was cancelled, also where something it awaited kept that to itself.
+
+    aiokafka's clients do when they are closed at that moment, and asyncio.wait_for does on Python 3.11.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _Lane:
     """The record batches of one partition that wait, in order."""
 
@@ -87,7 +96,7 @@ class Lanes:
         return lane
 
     async def _run(self, lane: _Lane) -> None:
-        while True:
+        while not is_cancelled():
             async with lane.changed:
                 await lane.changed.wait_for(lambda: bool(lane.waiting))
                 events, lane.waiting = lane.waiting, []
@@ -95,8 +104,7 @@ class Lanes:
             try:
                 await self._score_current(events)
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():  # by stop(); else something inside was cancelled
+                if is_cancelled():  # by stop(); else something inside was cancelled
                     raise
                 await self._on_error(RuntimeError(f"scoring was cancelled from inside: {error}"))
                 return

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -141,3 +142,22 @@ async def test_degraded_mode_begins_after_the_set_time_and_ends_when_redis_is_ba
         "scoring with empty counts until Redis is back (DEGRADED_AFTER_SECONDS)",
         "counts are back: scoring with them again",
     ]
+
+
+async def test_it_ends_though_something_keeps_the_cancellation_to_itself() -> None:
+    """A look that swallows its CancelledError is the last one: the worker can end."""
+    whole = FakeWhole()
+    looking = asyncio.Event()
+
+    async def swallow(source: Source) -> Known:
+        looking.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Known("run", 5, 0, frozenset({0}))
+
+    whole.begin = swallow  # type: ignore[method-assign]
+    task = asyncio.create_task(keeper(whole).run(lanes()))
+    async with asyncio.timeout(10):
+        await looking.wait()
+        task.cancel()
+        await asyncio.wait([task])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -257,3 +257,20 @@ async def test_who_holds_the_lock_knows_that_nothing_is_at_work() -> None:
     async with running(Scorer()) as lanes:
         assert lanes.at_work(A) is lanes.at_work(A)
         assert lanes.at_work(A) is not lanes.at_work(B)
+
+
+async def test_stop_ends_a_lane_whose_call_keeps_the_cancellation_to_itself() -> None:
+    """Libraries that swallow a CancelledError, as they close what they hold, do not keep the worker from ending."""
+    started = asyncio.Event()
+
+    async def swallow(_: Any) -> None:
+        started.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    scorer = Scorer()
+    lanes = Lanes(swallow, scorer.is_current, scorer.given_up.append, scorer.on_error)
+    await lanes.put(event(A, 0))
+    async with asyncio.timeout(10):
+        await started.wait()
+        await lanes.stop()
