@@ -151,7 +151,7 @@ def _quality(rows: Sequence["Labelled"], out: Path, truth: Path | None) -> dict[
     from pyarrow import csv
 
     from trainer import plots
-    from trainer.evaluate import quality
+    from trainer.quality import quality
 
     clicks = np.array([row.click for row in rows], dtype=np.int8)
     predictions = np.array([row.click_proba for row in rows])

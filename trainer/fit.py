@@ -23,7 +23,7 @@ CARD = "fit.json"
 _MODEL = "model.cbm"
 
 
-class FitParameters(msgspec.Struct, frozen=True):
+class FitParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the model is fitted with."""
 
     iterations: int = 300
@@ -31,6 +31,7 @@ class FitParameters(msgspec.Struct, frozen=True):
     learning_rate: float = 0.05
     l2_leaf_reg: float = 10.0
     seed: int = 0
+    threads: int = 2  # a parameter like the others: sums of floats, and so the file's last bits, depend on it
 
 
 class Fitted(msgspec.Struct, frozen=True):
@@ -111,6 +112,7 @@ def fit(
         learning_rate=parameters.learning_rate,
         l2_leaf_reg=parameters.l2_leaf_reg,
         random_seed=parameters.seed,
+        thread_count=parameters.threads,
         allow_writing_files=False,
         verbose=False,
     )

@@ -14,8 +14,8 @@ import schemas
 import trainer
 from model import bundle
 from trainer import build_features, evaluate, fit, prepare, publish
-from trainer.evaluate import Quality
 from trainer.fit import FitParameters
+from trainer.quality import Quality
 from trainer.stage import Stage, silent
 
 WEIGHT = 20.0  # impressions that the prior is worth in the lookup tables
