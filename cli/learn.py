@@ -1,11 +1,14 @@
 """Commands that make logs and bundles."""
 
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from cli import show
+from cli.registry import DEFAULT_URI, TrackingUri, tracked_as
 from cli.show import Json
 
 
@@ -55,6 +58,7 @@ def train(
     work: Annotated[
         Path | None, typer.Option(help="Folder for what the stages make; a training that was ended goes on from there.")
     ] = None,
+    tracking_uri: TrackingUri = DEFAULT_URI,
     as_json: Json = False,
 ) -> None:
     """Train on the hours before --train-until, test on the rest, write a bundle.
@@ -67,8 +71,11 @@ def train(
     from trainer.train import train as learn
 
     parameters = FitParameters(iterations=iterations, depth=depth, learning_rate=learning_rate, seed=seed)
-    with show.progress() as stage:
-        trained = learn(data, train_until, out, parameters, stage, test_hours=test_hours, work=work)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") if work is None else nullcontext(work) as folder:
+        with show.progress() as stage:
+            trained = learn(data, train_until, out, parameters, stage, test_hours=test_hours, work=Path(folder))
+        tracked = tracked_as(tracking_uri, Path(folder), out)
     figures: dict[str, object] = {
         "bundle": str(out),
         "train_until": str(trained.train_until),
@@ -76,4 +83,4 @@ def train(
     }
     if trained.test:
         figures |= {f"test_{name}": value for name, value in msgspec.structs.asdict(trained.test).items()}
-    show.result("Trained", figures, as_json)
+    show.result("Trained", figures | tracked, as_json)
