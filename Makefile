@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK := out/stack
 export BROKER ?= auto
 
-.PHONY: help setup demo test test-unit test-integration bench check format lock stack-up stack-down clean
+.PHONY: help setup demo test test-unit test-integration bench repro push pull remote check format lock stack-up stack-down clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -33,6 +33,19 @@ test-integration: setup  ## The part with a real broker and a real Redis
 
 bench: setup  ## Measure the throughput of one worker; results in out/bench
 	$(BIN)/python -m benchmarks.throughput
+
+repro: setup  ## Run what is not up to date of the DVC pipeline, dvc.yaml; parameters in params.yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+
+push: remote  ## Send what the pipeline made to S3: S3_BUCKET, and AWS_ENDPOINT_URL, AWS_DEFAULT_REGION, AWS keys
+	$(BIN)/dvc push
+
+pull: remote  ## Fetch what the pipeline made from S3
+	$(BIN)/dvc pull
+
+remote: setup
+	@: $${S3_BUCKET:?name the bucket, as in make push S3_BUCKET=models}
+	@$(BIN)/dvc remote add --quiet --local --force --default s3 "s3://$$S3_BUCKET/ctr-stream"
 
 check: setup  ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import chaos, demo, learn, rebuild, stack, stream, verify
+from cli import chaos, demo, learn, rebuild, registry, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -21,6 +21,8 @@ def make_app() -> typer.Typer:
     for command in (
         learn.simulate,
         learn.train,
+        registry.track,
+        registry.promote,
         stream.worker,
         stream.produce,
         stream.consume,

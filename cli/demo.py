@@ -52,8 +52,7 @@ def demo(
     bundle = out / "bundle"
     with show.progress() as stage:
         log = data or _simulated(out, stage("simulate", ROWS))
-        test_from = _first_test_hour(log)
-        train(log, test_from, bundle, stage=stage)
+        test_from = train(log, None, bundle, stage=stage, test_hours=TEST_HOURS).train_until
         messages = list(_messages(log, test_from))
         with stack.running(
             broker=broker,
@@ -88,15 +87,6 @@ def _simulated(out: Path, progress: show.Advance) -> Path:
     audience = ROWS / AVAZU_ROWS * AVAZU_HOURS / HOURS
     simulate(log, out / "truth.csv", rows=ROWS, seed=0, hours=HOURS, audience=audience, progress=progress)
     return log
-
-
-def _first_test_hour(log: Path) -> int:
-    """The hour that leaves the log's last TEST_HOURS hours as the test."""
-    from schemas import hours
-    from trainer import prepare
-
-    last = int(prepare.read_log(log)["hour"].iloc[-1])
-    return hours.from_index(hours.index(last) - TEST_HOURS + 1)
 
 
 def _messages(log: Path, test_from: int) -> Iterator["Message"]:
@@ -161,7 +151,7 @@ def _quality(rows: Sequence["Labelled"], out: Path, truth: Path | None) -> dict[
     from pyarrow import csv
 
     from trainer import plots
-    from trainer.evaluate import quality
+    from trainer.quality import quality
 
     clicks = np.array([row.click for row in rows], dtype=np.int8)
     predictions = np.array([row.click_proba for row in rows])

@@ -1,11 +1,14 @@
 """Commands that make logs and bundles."""
 
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from cli import show
+from cli.registry import DEFAULT_URI, TrackingUri, tracked_as
 from cli.show import Json
 
 
@@ -43,12 +46,19 @@ def simulate(
 
 def train(
     data: Annotated[Path, typer.Option(help="Click log in Avazu's CSV schema, plain or .gz.")],
-    train_until: Annotated[int, typer.Option(help="First hour (YYMMDDHH) that is not learnt from: the test.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    train_until: Annotated[
+        int | None, typer.Option(help="First hour (YYMMDDHH) that is not learnt from: the test. Default: --test-hours.")
+    ] = None,
+    test_hours: Annotated[int, typer.Option(min=0, help="Hours at the log's end that are the test.")] = 24,
     iterations: Annotated[int, typer.Option(min=1, help="Trees.")] = 300,
     depth: Annotated[int, typer.Option(min=1, max=16, help="Depth of a tree.")] = 6,
     learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Of CatBoost.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Equal seeds and logs make equal bundles.")] = 0,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder for what the stages make; a training that was ended goes on from there.")
+    ] = None,
+    tracking_uri: TrackingUri = DEFAULT_URI,
     as_json: Json = False,
 ) -> None:
     """Train on the hours before --train-until, test on the rest, write a bundle.
@@ -61,9 +71,16 @@ def train(
     from trainer.train import train as learn
 
     parameters = FitParameters(iterations=iterations, depth=depth, learning_rate=learning_rate, seed=seed)
-    with show.progress() as stage:
-        trained = learn(data, train_until, out, parameters, stage)
-    figures: dict[str, object] = {"bundle": str(out), "train_impressions": trained.train_impressions}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") if work is None else nullcontext(work) as folder:
+        with show.progress() as stage:
+            trained = learn(data, train_until, out, parameters, stage, test_hours=test_hours, work=Path(folder))
+        tracked = tracked_as(tracking_uri, Path(folder), out)
+    figures: dict[str, object] = {
+        "bundle": str(out),
+        "train_until": str(trained.train_until),
+        "train_impressions": trained.train_impressions,
+    }
     if trained.test:
         figures |= {f"test_{name}": value for name, value in msgspec.structs.asdict(trained.test).items()}
-    show.result("Trained", figures, as_json)
+    show.result("Trained", figures | tracked, as_json)

@@ -57,6 +57,23 @@ def observe(state: State, keys: Keys, hour: int) -> Counts:
     return counts
 
 
+def forget(state: State, hour: int) -> None:
+    """Drop the tiles that no window ending in `hour` or later reads, so that a log's length is no matter of memory.
+
+    >>> state: State = {"i1": {76: 1}, "i2": {76: 1, 77: 3}}
+    >>> forget(state, 100)
+    >>> state
+    {'i2': {77: 3}}
+    """
+    oldest = hour - max(_HOURS) + 1
+    for key in [key for key, tiles in state.items() if max(tiles) < oldest]:
+        del state[key]
+    for tiles in state.values():
+        if min(tiles) < oldest:
+            for tile in [tile for tile in tiles if tile < oldest]:
+                del tiles[tile]
+
+
 def _windows(tiles: Tiles, hour: int) -> Counts:
     sums = [0] * len(_HOURS)
     for tile, impressions in tiles.items():

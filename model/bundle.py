@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 from catboost import CatBoostClassifier
 
 from features import ctr, definition, keys, windows
-from features.ctr import Totals, Value
 from features.definition import Build
 from model.predict import Predict, predictor
+from model.tables import Tables, read_tables, write_tables
 
 SCHEMA_VERSION = 1
 CARD = "bundle.json"
 _MODEL = "model.cbm"
+_TABLES = "tables"
 
 
 class BundleError(ValueError):
@@ -56,9 +55,6 @@ class Bundle(NamedTuple):
     predict: Predict
 
 
-Tables = Mapping[str, Mapping[Value, Totals]]  # table name -> value -> totals
-
-
 def save(
     folder: Path,
     model: CatBoostClassifier,
@@ -72,11 +68,10 @@ def save(
     metrics: Mapping[str, float],
 ) -> Card:
     """Write a bundle; the card comes last, so that a folder with a card is whole."""
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
     model.save_model(str(folder / _MODEL))
-    for table, totals in tables.items():
-        pq.write_table(_to_arrow(table, totals), folder / _table_path(table), compression="zstd")
+    write_tables(folder / _TABLES, tables)
     paths = [_MODEL, *(_table_path(table) for table in tables)]
     card = Card(
         schema_version=SCHEMA_VERSION,
@@ -105,8 +100,7 @@ def load(folder: Path) -> Bundle:
     model = CatBoostClassifier()
     model.load_model(str(folder / _MODEL))
     tables = {
-        table: ctr.lookup(_from_arrow(table, pq.read_table(folder / _table_path(table))), card.prior, card.weight)
-        for table in definition.TABLES
+        table: ctr.lookup(totals, card.prior, card.weight) for table, totals in read_tables(folder / _TABLES).items()
     }
     version = _sha256(folder / CARD)[:12]
     return Bundle(version, card, definition.builder(tables, card.prior), predictor(model))
@@ -147,26 +141,7 @@ def _check(folder: Path, field: str, found: object, expected: object) -> None:
 
 
 def _table_path(table: str) -> str:
-    return f"tables/{table}.parquet"
-
-
-def _to_arrow(table: str, totals: Mapping[Value, Totals]) -> pa.Table:
-    """One row a value, in the values' order, so that equal tables are equal files."""
-    fields = definition.TABLES[table]
-    rows = sorted((value if isinstance(value, tuple) else (value,), known) for value, known in totals.items())
-    columns: dict[str, list[object]] = {
-        name: [value[position] for value, _ in rows] for position, name in enumerate(fields)
-    }
-    columns["clicks"] = [known.clicks for _, known in rows]
-    columns["impressions"] = [known.impressions for _, known in rows]
-    return pa.table(columns)
-
-
-def _from_arrow(table: str, rows: pa.Table) -> dict[Value, Totals]:
-    columns = [rows.column(name).to_pylist() for name in definition.TABLES[table]]
-    values = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-    clicks, impressions = rows.column("clicks").to_pylist(), rows.column("impressions").to_pylist()
-    return {value: Totals(c, n) for value, c, n in zip(values, clicks, impressions, strict=True)}
+    return f"{_TABLES}/{table}.parquet"
 
 
 def _sha256(path: Path) -> str:

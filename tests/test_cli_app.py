@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cli.app import main, make_app
 
-COMMANDS = ("simulate", "train", "worker", "produce", "consume", "verify", "stack", "demo", "chaos")
+COMMANDS = ("simulate", "train", "track", "promote", "worker", "produce", "consume", "verify", "stack", "demo", "chaos")
 
 
 class Ended(NamedTuple):
@@ -32,6 +32,7 @@ Run = Callable[..., Ended]
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Runs `ctr` with arguments, in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")  # tests/integration/test_mlflow.py tracks
 
     def run(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["ctr", *map(str, arguments)])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.keys import Keys, keys
-from features.windows import COUNT_NAMES, WINDOWS, State, days_of, observe, peek
+from features.windows import COUNT_NAMES, WINDOWS, State, days_of, forget, observe, peek
 from schemas import hours
 from schemas.impression import Impression
 
@@ -108,3 +108,17 @@ def test_days_of_are_exactly_the_days_that_the_windows_read(hour: int) -> None:
     """The days hold every hour of the longest window and no day more."""
     needed = {tile // 24 for tile in range(hour - max(WINDOWS.values()) + 1, hour + 1)}
     assert list(days_of(hour)) == sorted(needed)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(100, 180)), max_size=30), st.integers(100, 200))
+def test_forgetting_changes_no_count_from_its_hour_on(seen: list[tuple[str, int]], hour: int) -> None:
+    """Every later window reads the same, and no tile stays that none of them reads."""
+    state: State = {}
+    for key, at in seen:
+        observe(state, (key, None, None), at)
+    asked = [((key, None, None), at) for key in "abc" for at in range(hour, 230)]
+    before = [peek(state, keys, at) for keys, at in asked]
+    forget(state, hour)
+    assert [peek(state, keys, at) for keys, at in asked] == before
+    assert all(tile > hour - max(WINDOWS.values()) for tiles in state.values() for tile in tiles)
+    assert all(state.values())

@@ -180,7 +180,7 @@ def test_saving_anew_takes_the_old_card_away_first(copy: Path, monkeypatch: pyte
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(bundle.pq, "write_table", full)
+    monkeypatch.setattr(bundle, "write_tables", full)
     with pytest.raises(OSError, match="no space"):
         bundle.save(
             copy, model, {"C14": {}}, prior=0.2, weight=1, trained_from=1, trained_through=2, impressions=1, metrics={}

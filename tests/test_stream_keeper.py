@@ -150,9 +150,10 @@ async def test_it_ends_though_something_keeps_the_cancellation_to_itself() -> No
     looking = asyncio.Event()
 
     async def swallow(source: Source) -> Known:
-        looking.set()
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
+        if not looking.is_set():
+            looking.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
         return Known("run", 5, 0, frozenset({0}))
 
     whole.begin = swallow  # type: ignore[method-assign]

@@ -6,6 +6,8 @@ from typing import Any
 import fakes
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pytest
 import strategies
 from fakes import NaiveCounts
 from hypothesis import given, settings
@@ -17,9 +19,9 @@ from features.definition import FEATURE_NAMES, TABLES, builder
 from features.keys import keys
 from features.windows import COUNT_NAMES, State, observe
 from schemas import hours, impression
-from schemas.impression import CODE_FIELDS, FIELDS, LoggedImpression
-from trainer import prepare
-from trainer.build_features import Built, build
+from schemas.impression import CODE_FIELDS, FIELDS, Impression, LoggedImpression
+from trainer import causal, prepare
+from trainer.build_features import Built, build, build_features, read
 
 WEIGHT = 20.0
 START = hours.index(14103122)  # the log runs over the end of a day and a month
@@ -56,6 +58,11 @@ def of_click_log(count: int, **arguments: Any) -> pd.DataFrame:
     """A bigger made-up log."""
     log = fakes.click_log(count, **arguments)
     return frame([{name: getattr(row, name) for name in (*FIELDS, "click")} for row in log])
+
+
+def impressions(log: pd.DataFrame) -> list[Impression]:
+    """The impressions of a frame's rows."""
+    return list(prepare.impressions(pa.Table.from_pandas(log)))
 
 
 def same(one: Built, other: Built) -> bool:
@@ -101,7 +108,7 @@ def test_counts_are_those_of_the_oracle(found: list[dict[str, Any]]) -> None:
     log = frame(found)
     built = build(log, until(2), WEIGHT)
     oracle = NaiveCounts()
-    expected = [oracle.observe(keys(shown), hours.index(shown.hour)) for shown in prepare.impressions(log)]
+    expected = [oracle.observe(keys(shown), hours.index(shown.hour)) for shown in impressions(log)]
     assert built.rows[:, COUNTS].tolist() == [list(map(float, counts)) for counts in expected]
 
 
@@ -181,6 +188,47 @@ def test_on_the_real_sample_rows_are_those_of_the_stream(sample_path: Path) -> N
     test = built.hours >= 14102200
     assert test.sum() == 8_062
     assert np.array_equal(built.rows[test], np.array(rows_of_stream, dtype=np.float32)[test])
+
+
+def test_a_folder_of_features_is_what_is_built_in_memory(tmp_path: Path) -> None:
+    """Rows, labels, hours, tables and prior, bit for bit; columns lie together, as CatBoost wants them."""
+    log = fakes.click_log(700, hours_spanned=60)
+    told: list[int] = []
+    prepare.prepare(fakes.write_log(tmp_path / "log.csv", log), tmp_path / "prepared")
+    made = build_features(tmp_path / "prepared", tmp_path / "features", 14102200, WEIGHT, told.append)
+    expected = build(prepare.read_log(tmp_path / "log.csv"), 14102200, WEIGHT)
+    features, built = read(tmp_path / "features")
+    assert same(built, expected)
+    assert built.clicks.tolist() == expected.clicks.tolist()
+    assert built.hours.tolist() == expected.hours.tolist()
+    assert (built.rows.dtype, built.clicks.dtype, built.hours.dtype) == (np.float32, np.int8, np.int32)
+    assert built.rows.flags.f_contiguous
+    assert features == made
+    assert (made.first_hour, made.train_until, made.names) == (14102100, 14102200, FEATURE_NAMES)
+    assert sum(told) == 700
+
+
+@given(st.integers(14102000, 14102323), st.integers(14102000, 14102323))
+def test_between_is_a_span_of_hours(from_hour: int, until_hour: int) -> None:
+    """Rows, clicks and hours of the same span, without copying."""
+    when = np.array([14102100, 14102100, 14102105, 14102200, 14102223], dtype=np.int32)
+    built = Built(np.arange(10, dtype=np.float32).reshape(5, 2), np.arange(5, dtype=np.int8), when, {}, 0.2)
+    part = built.between(from_hour, until_hour)
+    expected = [position for position, hour in enumerate(when.tolist()) if from_hour <= hour < until_hour]
+    assert part.clicks.tolist() == expected
+    assert part.hours.tolist() == when[expected].tolist()
+    assert part.rows.tolist() == built.rows[expected].tolist()
+    assert len(expected) == 0 or np.shares_memory(part.rows, built.rows)
+
+
+def test_what_is_forgotten_is_never_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgetting old counts each hour gives the rows that never forgetting gives."""
+    log = of_click_log(600, hours_spanned=80)
+    expected = build(log, 14102200, WEIGHT)
+    monkeypatch.setattr(causal, "FORGET_HOURS", 1)
+    assert same(build(log, 14102200, WEIGHT), expected)
+    monkeypatch.setattr(causal, "forget", lambda state, hour: None)
+    assert same(build(log, 14102200, WEIGHT), expected)
 
 
 def test_progress_is_told_row_by_row() -> None:

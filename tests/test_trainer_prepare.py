@@ -1,15 +1,19 @@
-"""Reading a labelled log into a frame in time order."""
+"""Reading a labelled log in time order, into memory or into a folder of chunks."""
 
+import hashlib
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fakes
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from schemas.impression import FIELDS, Impression
-from trainer.prepare import LogError, hour_slices, impressions, read_log
+from trainer import prepare
+from trainer.prepare import LogError, chunks, read_card, read_log
 
 LOG = fakes.click_log(300, seed=2)
 
@@ -19,11 +23,21 @@ def shown(row: Impression) -> Impression:
     return Impression(*[getattr(row, name) for name in FIELDS])
 
 
+def impressions(log: pd.DataFrame) -> list[Impression]:
+    """The impressions of a frame's rows."""
+    return list(prepare.impressions(pa.Table.from_pandas(log)))
+
+
+def of_folder(folder: Path) -> list[Impression]:
+    """The impressions of a prepared log."""
+    return [shown for chunk in chunks(folder) for shown in prepare.impressions(chunk.columns)]
+
+
 @pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])
 def test_a_log_is_read_row_by_row_as_it_was_written(tmp_path: Path, name: str) -> None:
     """Plain or gzipped, the frame's impressions and clicks are the log's."""
     log = read_log(fakes.write_log(tmp_path / name, LOG))
-    assert list(impressions(log)) == [shown(row) for row in LOG]
+    assert impressions(log) == [shown(row) for row in LOG]
     assert log["click"].tolist() == [row.click for row in LOG]
 
 
@@ -31,7 +45,7 @@ def test_rows_are_sorted_by_hour_and_keep_their_order_within_it(tmp_path: Path) 
     """A shuffled log comes in time order; rows of one hour as the file has them."""
     shuffled = random.Random(1).sample(LOG, len(LOG))
     log = read_log(fakes.write_log(tmp_path / "log.csv", shuffled))
-    assert list(impressions(log)) == [shown(row) for row in sorted(shuffled, key=lambda row: row.hour)]
+    assert impressions(log) == [shown(row) for row in sorted(shuffled, key=lambda row: row.hour)]
 
 
 def test_values_keep_their_types_and_texts(tmp_path: Path) -> None:
@@ -49,19 +63,60 @@ def test_other_columns_are_left_out_and_any_order_is_taken(tmp_path: Path) -> No
     rows = [fakes.fields(click=0, more="x")]
     log = read_log(fakes.write_log(tmp_path / "log.csv", rows, ("more", *reversed(FIELDS), "click")))
     assert set(log.columns) == {*FIELDS, "click"}
-    assert list(impressions(log)) == [fakes.impression()]
+    assert impressions(log) == [fakes.impression()]
 
 
-def test_hour_slices_cover_the_log_hour_by_hour(tmp_path: Path) -> None:
-    """Each hour comes once, ascending, with exactly its rows."""
-    rows = [fakes.fields(click=0, hour=hour) for hour in (14103122, 14103122, 14103123, 14110100, 14110102, 14110102)]
-    log = read_log(fakes.write_log(tmp_path / "log.csv", rows))
-    assert list(hour_slices(log)) == [
-        (14103122, slice(0, 2)),
-        (14103123, slice(2, 3)),
-        (14110100, slice(3, 4)),
-        (14110102, slice(4, 6)),
-    ]
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])
+@pytest.mark.parametrize("pending", [1, 70, 10**6])
+def test_a_folder_holds_the_log_in_time_order(
+    tmp_path: Path, name: str, pending: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few rows are kept pending: hours ascend, each comes once, its rows in the order of the file."""
+    monkeypatch.setattr(prepare, "PENDING_ROWS", pending)
+    monkeypatch.setattr(prepare, "BLOCK_BYTES", 5_000)
+    shuffled = random.Random(1).sample(LOG, len(LOG))
+    told: list[int] = []
+    path = fakes.write_log(tmp_path / name, shuffled)
+    prepared = prepare.prepare(path, tmp_path / "prepared", told.append)
+    in_order = sorted(shuffled, key=lambda row: row.hour)
+    found = list(chunks(tmp_path / "prepared"))
+    assert of_folder(tmp_path / "prepared") == [shown(row) for row in in_order]
+    assert [click for chunk in found for click in chunk.clicks().tolist()] == [row.click for row in in_order]
+    assert [(chunk.hour, len(chunk.columns)) for chunk in found] == list(prepared.hours.items())
+    assert list(prepared.hours) == sorted({row.hour for row in LOG})
+    assert (prepared.rows, prepared.clicks) == (len(LOG), sum(row.click for row in LOG))
+    assert prepared.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sum(told) == path.stat().st_size
+    assert read_card(tmp_path / "prepared") == prepared
+
+
+def test_equal_logs_are_equal_files(tmp_path: Path) -> None:
+    """Byte for byte, so that versioning sees what changed; what was in the folder before is gone."""
+    path = fakes.write_log(tmp_path / "log.csv", LOG)
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "05010100-0000.parquet").write_text("stale")
+        prepare.prepare(path, tmp_path / name)
+    one, other = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "other"))
+    assert one == other
+    assert "05010100-0000.parquet" not in one
+
+
+def test_the_test_hours_are_the_logs_last(tmp_path: Path) -> None:
+    """Hours without rows count too: it is time that is split, over the end of a month."""
+    rows = [fakes.fields(click=0, hour=hour) for hour in (14103100, 14103122, 14110100, 14110102)]
+    prepared = prepare.prepare(fakes.write_log(tmp_path / "log.csv", rows), tmp_path / "prepared")
+    assert prepared.first() == 14103100
+    assert [prepared.first_test_hour(hours) for hours in (0, 1, 3, 6)] == [14110103, 14110102, 14110100, 14103121]
+
+
+def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path: Path) -> None:
+    """The card is what makes a folder one of prepared logs."""
+    with pytest.raises(ValueError, match="run the stage that makes nowhere first"):
+        read_card(tmp_path / "nowhere")
+    (tmp_path / "log.json").write_text('{"rows": "many"}')
+    with pytest.raises(ValueError, match="rows"):
+        read_card(tmp_path)
 
 
 def test_the_sample_is_read_whole(sample_path: Path) -> None:
@@ -105,10 +160,12 @@ def test_a_log_that_can_not_be_learnt_from_says_why(tmp_path: Path, write: Calla
     """The error names the file and what is wrong with it."""
     path = tmp_path / "log.csv"
     write(path)
-    with pytest.raises(LogError) as caught:
-        read_log(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert said in str(caught.value)
+    for read in (read_log, lambda log: prepare.prepare(log, tmp_path / "prepared")):
+        with pytest.raises(LogError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert said in str(caught.value)
+    assert list(tmp_path.glob("prepared*")) == []
 
 
 @pytest.mark.parametrize("cut", [10, 40])

@@ -106,7 +106,49 @@ def test_stages_tell_their_progress_to_the_end(log_of_30_hours: Path, tmp_path: 
         return advance
 
     train(log_of_30_hours, 14102200, tmp_path, SMALL, stage)
-    assert told == {"features": [600, 600], "trees": [5, 5]}
+    size, test = log_of_30_hours.stat().st_size, sum(row.hour >= 14102200 for row in LOG)
+    assert told == {"prepare": [size, size], "features": [600, 600], "trees": [5, 5], "evaluate": [test, test]}
+
+
+def test_the_test_may_be_so_many_hours_at_the_end(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """Without train_until, the log's last hours are the test."""
+    trained = train(log_of_30_hours, None, tmp_path / "bundle", SMALL, test_hours=6)
+    assert trained.train_until == 14102200
+    assert bundle.verify(tmp_path / "bundle") == train(log_of_30_hours, 14102200, tmp_path / "other", SMALL).card
+
+
+def test_a_training_that_was_ended_goes_on(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """What is complete in the work folder and was made from the same is not made again; other parameters refit only."""
+    work, made = tmp_path / "work", list[str]()
+
+    def stage(name: str, total: int, /) -> Callable[[int], None]:
+        made.append(name)
+        return lambda steps: None
+
+    first = train(log_of_30_hours, 14102200, tmp_path / "one", SMALL, stage, work=work)
+    assert made == ["prepare", "features", "trees", "evaluate"]
+    made.clear()
+    again = train(log_of_30_hours, 14102200, tmp_path / "other", SMALL, stage, work=work)
+    assert made == ["evaluate"]
+    assert again == first
+    made.clear()
+    train(log_of_30_hours, 14102200, tmp_path / "other", FitParameters(iterations=4, depth=3), stage, work=work)
+    assert made == ["trees", "evaluate"]
+    made.clear()
+    train(log_of_30_hours, 14102123, tmp_path / "other", SMALL, stage, work=work)
+    assert made == ["features", "trees", "evaluate"]
+    made.clear()
+    other_log = fakes.write_log(tmp_path / "other.csv", LOG[:500])
+    train(other_log, 14102123, tmp_path / "other", SMALL, stage, work=work)
+    assert made == ["prepare", "features", "trees", "evaluate"]
+
+
+def test_nothing_is_left_beside_the_bundle(log_of_30_hours: Path, tmp_path: Path) -> None:
+    """Without a work folder, what the stages made goes away, after errors too."""
+    train(log_of_30_hours, 14102200, tmp_path / "bundle", SMALL)
+    with pytest.raises(LogError):
+        train(log_of_30_hours, 14102100, tmp_path / "other", SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_the_sample_is_learnt_from(sample_path: Path, tmp_path: Path) -> None:

@@ -1,88 +1,140 @@
-"""Turn a log into rows as serving would have built them: each with what was known when it was shown."""
+"""Turn a log into rows as serving would have built them: each with what was known when it was shown.
 
-from collections.abc import Callable
+    features/
+      rows.npy      float32 (impressions, features), a column after the other, in time order
+      clicks.npy    int8 (impressions,)
+      hours.npy     int32 (impressions,), YYMMDDHH
+      tables/       what is published: the lookup tables' totals
+      features.json
+
+The log goes through in hours, and rows are written as they are made. What stays in memory are the tables' totals and
+the counts of a day and a half.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from features.ctr import CausalLookup, Totals, Value
-from features.definition import FEATURE_NAMES, TABLES, builder
-from features.keys import keys
-from features.windows import State, observe
-from schemas import hours
+from features.definition import FEATURE_NAMES
+from model.tables import Tables, read_tables, write_tables
 from trainer import prepare
+from trainer.causal import Pass, Rows
+from trainer.prepare import Chunk
+from trainer.stage import Advance, folder_of, quiet, read_json, write_json
+
+CARD = "features.json"
+
+
+class Features(msgspec.Struct, frozen=True):
+    """What features.json says of built features."""
+
+    names: tuple[str, ...]
+    first_hour: int  # YYMMDDHH of the log's first row
+    train_until: int  # YYMMDDHH; hours before it are learnt from
+    prior: float
+    weight: float  # impressions that the prior is worth
 
 
 class Built(NamedTuple):
     """Rows and labels, in time order, and the tables that are published."""
 
-    rows: npt.NDArray[np.float32]  # (impressions, features)
+    rows: Rows  # (impressions, features)
     clicks: npt.NDArray[np.int8]
     hours: npt.NDArray[np.int32]  # YYMMDDHH
-    tables: dict[str, dict[Value, Totals]]
+    tables: Tables
     prior: float
 
-
-class _Known:
-    """Clicks and impressions of all hours that are over, and the CTR they give: the causal prior."""
-
-    def __init__(self) -> None:
-        self.clicks, self.impressions = 0, 0
-
-    def rate(self) -> float:
-        # Laplace's rule, so that the first hour has a prior too; fit leaves that hour out.
-        return (self.clicks + 1) / (self.impressions + 2)
+    def between(self, from_hour: int, until_hour: int = 99123124) -> "Built":
+        """The part with from_hour <= hour < until_hour (YYMMDDHH); views, no copies."""
+        start, stop = np.searchsorted(self.hours, [from_hour, until_hour]).tolist()
+        return self._replace(rows=self.rows[start:stop], clicks=self.clicks[start:stop], hours=self.hours[start:stop])
 
 
-def build(
-    log: pd.DataFrame, train_until: int, weight: float, progress: Callable[[int], None] = lambda rows: None
-) -> Built:
-    """The rows of the log, causally.
-
-    Counts are those of the impressions before a row. The lookup tables give a row the clicks of the hours before its
-    own; from `train_until` on they no longer learn, as a published bundle does not.
+def build_features(prepared: Path, out: Path, train_until: int, weight: float, progress: Advance = quiet) -> Features:
+    """Write the rows of a prepared log, and the tables that are published, to the folder `out`.
 
     Args:
-        log: a frame of `prepare.read_log`.
+        prepared: a folder of `prepare.prepare`.
+        out: appears when it is complete.
         train_until: YYMMDDHH; the clicks of this hour and later ones are never looked at.
         weight: impressions that the prior is worth.
         progress: told of the number of rows after each hour.
+
+    Raises:
+        LogError: fewer than two hours are before `train_until`.
     """
-    tables = {table: CausalLookup(weight) for table in TABLES}
-    known = _Known()
-    build_row = builder(tables, known.rate)
-    state: State = {}
-    rows = np.empty((len(log), len(FEATURE_NAMES)), dtype=np.float32)
-    for hour, part in prepare.hour_slices(log):
-        shown = log.iloc[part]
-        hour_index = hours.index(hour)
-        rows[part] = [
-            build_row(impression, observe(state, keys(impression), hour_index))
-            for impression in prepare.impressions(shown)
-        ]
-        if hour < train_until:
-            _learn(tables, known, shown)
-        progress(len(shown))
+    log = prepare.read_card(prepared)
+    learnt = sum(log.first() < hour < train_until for hour in log.hours)
+    if not learnt:
+        raise prepare.LogError(
+            f"{prepared}: its hours begin at {log.first()}; --train-until must be at least two hours later"
+        )
+    causal, start = Pass(train_until, weight), 0
+    with folder_of(out) as part, _without_garbage_collection():
+        for chunk in prepare.chunks(prepared):
+            _write(part, log.rows, start, chunk, causal.rows(chunk))
+            start += len(chunk.columns)
+            progress(len(chunk.columns))
+        write_tables(part / "tables", causal.tables())
+        features = Features(FEATURE_NAMES, log.first(), train_until, causal.prior(), weight)
+        write_json(part / CARD, features)
+    return features
+
+
+def read(folder: Path) -> tuple[Features, Built]:
+    """Built features; rows, clicks and hours are mapped, not read.
+
+    Raises:
+        ValueError: the folder is none of `build_features`.
+    """
+    features = read_json(folder / CARD, Features)
+    rows, clicks, when = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("rows", "clicks", "hours"))
+    return features, Built(rows, clicks, when, read_tables(folder / "tables"), features.prior)
+
+
+def build(log: pd.DataFrame, train_until: int, weight: float, progress: Advance = quiet) -> Built:
+    """The rows of a log of `prepare.read_log`, all in memory."""
+    causal = Pass(train_until, weight)
+    rows = []
+    for hour, columns in prepare.by_hour(pa.Table.from_pandas(log, preserve_index=False)):
+        rows.append(causal.rows(Chunk(hour, columns)))
+        progress(len(columns))
     return Built(
-        rows,
+        np.concatenate(rows),
         log["click"].to_numpy(dtype=np.int8),
         log["hour"].to_numpy(dtype=np.int32),
-        {table: lookup.totals for table, lookup in tables.items()},
-        known.rate(),
+        causal.tables(),
+        causal.prior(),
     )
 
 
-def _learn(tables: dict[str, CausalLookup], known: _Known, shown: pd.DataFrame) -> None:
-    """Tell the tables and the prior the clicks of an hour that is over."""
-    known.clicks += int(shown["click"].sum())
-    known.impressions += len(shown)
-    for table, fields in TABLES.items():
-        by = fields[0] if len(fields) == 1 else list(fields)
-        sums = shown.groupby(by, sort=False)["click"].agg(["sum", "count"])
-        learn = tables[table].learn
-        for value, clicks, impressions in zip(
-            sums.index.tolist(), sums["sum"].tolist(), sums["count"].tolist(), strict=True
-        ):
-            learn(value, clicks, impressions)
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Counts and tables are millions of objects without cycles; looking for cycles again and again costs a third."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _write(folder: Path, total: int, start: int, chunk: Chunk, rows: Rows) -> None:
+    """Put an hour into its place. Files are mapped anew each time: the pages of a mapping are memory while it lasts."""
+    for name, values in (
+        ("rows", rows),
+        ("clicks", chunk.clicks()),
+        ("hours", np.full(len(rows), chunk.hour, np.int32)),
+    ):
+        shape = (total, *values.shape[1:])
+        path, mode = folder / f"{name}.npy", "r+" if start else "w+"
+        # Columns stay together: CatBoost reads such a matrix, and any span of its rows, where it is.
+        file = np.lib.format.open_memmap(path, mode, values.dtype, None if start else shape, fortran_order=True)
+        file[start : start + len(values)] = values

@@ -1,17 +1,29 @@
-"""Fit CatBoost on causal rows."""
+"""Fit CatBoost on causal rows.
 
-from collections.abc import Callable
+fit/
+  model.cbm   CatBoost's own format
+  fit.json    what it was fitted on
+"""
+
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from catboost import CatBoostClassifier
+import pandas as pd
+from catboost import CatBoostClassifier, Pool
 
 from features.definition import FEATURE_NAMES
+from trainer import build_features
+from trainer.build_features import Built, Features
+from trainer.stage import Advance, folder_of, quiet, read_json, write_json
+
+CARD = "fit.json"
+_MODEL = "model.cbm"
 
 
-class FitParameters(msgspec.Struct, frozen=True):
+class FitParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the model is fitted with."""
 
     iterations: int = 300
@@ -19,12 +31,21 @@ class FitParameters(msgspec.Struct, frozen=True):
     learning_rate: float = 0.05
     l2_leaf_reg: float = 10.0
     seed: int = 0
+    threads: int = 2  # a parameter like the others: sums of floats, and so the file's last bits, depend on it
+
+
+class Fitted(msgspec.Struct, frozen=True):
+    """What fit.json says of a fitted model."""
+
+    trained_through: int  # YYMMDDHH of the last hour learnt from
+    impressions: int  # fitted on
+    parameters: FitParameters
 
 
 class _Progress:
     """CatBoost's callback: tells of each finished tree."""
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
+    def __init__(self, tell: Advance) -> None:
         self._tell = tell
 
     def after_iteration(self, _: Any) -> bool:
@@ -32,11 +53,49 @@ class _Progress:
         return True
 
 
+def fit_features(features: Path, out: Path, parameters: FitParameters, progress: Advance = quiet) -> Fitted:
+    """Fit on the hours before `train_until` of built features, and write the folder `out`.
+
+    Raises:
+        ValueError: as `fit`, or a folder is none of `build_features`.
+    """
+    made, built = build_features.read(features)
+    train = train_part(made, built)
+    model = fit(train.rows, train.clicks, parameters, progress)
+    fitted = Fitted(int(train.hours[-1]), len(train.hours), parameters)
+    with folder_of(out) as part:
+        model.save_model(str(part / _MODEL))
+        write_json(part / CARD, fitted)
+    return fitted
+
+
+def train_part(features: Features, built: Built) -> Built:
+    """The rows to fit on: without the first hour's, whose empty tables would teach that tables say nothing."""
+    return built.between(features.first_hour + 1, features.train_until)
+
+
+def read_card(folder: Path) -> Fitted:
+    """What a model was fitted on."""
+    return read_json(folder / CARD, Fitted)
+
+
+def read(folder: Path) -> tuple[Fitted, CatBoostClassifier]:
+    """A fitted model.
+
+    Raises:
+        ValueError: the folder is none of `fit_features`.
+    """
+    fitted = read_card(folder)
+    model = CatBoostClassifier()
+    model.load_model(str(folder / _MODEL))
+    return fitted, model
+
+
 def fit(
     rows: npt.NDArray[np.float32],
     clicks: npt.NDArray[np.int8],
     parameters: FitParameters,
-    progress: Callable[[int], None] = lambda trees: None,
+    progress: Advance = quiet,
 ) -> CatBoostClassifier:
     """The fitted model; equal arguments give an equal file.
 
@@ -53,10 +112,13 @@ def fit(
         learning_rate=parameters.learning_rate,
         l2_leaf_reg=parameters.l2_leaf_reg,
         random_seed=parameters.seed,
+        thread_count=parameters.threads,
         allow_writing_files=False,
         verbose=False,
     )
-    model.fit(rows, clicks, callbacks=[_Progress(progress)])
+    # Columns of a frame are read where they are, mapped files too; CatBoost would copy a matrix.
+    pool = Pool(pd.DataFrame(rows, columns=list(FEATURE_NAMES), copy=False), clicks)
+    model.fit(pool, callbacks=[_Progress(progress)])
     model.set_feature_names(list(FEATURE_NAMES))
     metadata = model.get_metadata()
     for varying in ("train_finish_time", "model_guid"):  # these alone would make equal models differ

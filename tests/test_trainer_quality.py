@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.evaluate import Quality, quality
+from trainer.quality import Quality, quality
 
 
 def of(clicks: list[int], predictions: list[float]) -> Quality:

@@ -1,0 +1,36 @@
+"""Make the bundle: the fitted model, the tables, and the card that says how it was trained and how good it is."""
+
+from pathlib import Path
+
+import msgspec
+
+from model import bundle
+from model.bundle import Card
+from trainer import build_features, evaluate, fit
+from trainer.stage import folder_of
+
+
+def publish(features: Path, fitted: Path, evaluation: Path, out: Path) -> Card:
+    """Write the bundle of a fitted model; `out` is replaced when all is complete.
+
+    Args:
+        features: a folder of `build_features`: tables and prior.
+        fitted: a folder of `fit`: the model.
+        evaluation: a folder of `evaluate`: the metrics.
+        out: the bundle.
+    """
+    made, built = build_features.read(features)
+    card, model = fit.read(fitted)
+    metrics = msgspec.json.decode((evaluation / evaluate.CARD).read_bytes(), type=dict[str, float])
+    with folder_of(out) as part:
+        return bundle.save(
+            part,
+            model,
+            built.tables,
+            prior=made.prior,
+            weight=made.weight,
+            trained_from=made.first_hour,
+            trained_through=card.trained_through,
+            impressions=len(built.between(0, made.train_until).hours),
+            metrics=metrics,
+        )
