@@ -31,8 +31,8 @@ test-unit: setup  ## The fast part: no broker, no Redis
 test-integration: setup  ## The part with a real broker and a real Redis
 	$(BIN)/pytest -m integration
 
-bench: setup  ## Measure the throughput of one worker; results in out/bench
-	$(BIN)/python -m benchmarks.throughput
+bench: setup  ## Measure beside other frameworks, latency and growth; results in out/bench; ARGS="--only ours,limit"
+	$(BIN)/ctr bench $(ARGS)
 
 check: setup  ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import chaos, demo, learn, rebuild, stack, stream, verify
+from cli import bench, chaos, demo, learn, rebuild, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -29,6 +29,7 @@ def make_app() -> typer.Typer:
         stack.stack,
         demo.demo,
         chaos.chaos,
+        bench.bench,
     ):
         app.command()(command)
     return app
