@@ -54,7 +54,7 @@ def plot(found: Results, out: Path) -> None:
 
 def _contenders(details: Details) -> Table:
     table = Table(title="Throughput, in cores of processor time", title_justify="left")
-    for name in ("contender", "events/s", "least", "most", "worker", "broker", "Redis", "scores", "wrong"):
+    for name in ("contender", "events/s", "range", "worker", "broker", "Redis", "scores", "wrong"):
         table.add_column(name, justify="left" if name == "contender" else "right")
     for trials in _by_contender(details.trials):
         rates = [trial.events_per_second for trial in trials]
@@ -64,8 +64,8 @@ def _contenders(details: Details) -> Table:
             for part in zip(*[(cost.worker, cost.broker or 0, cost.redis or 0) for cost in costs], strict=True)
         ]
         counted = (sum(trial.scores for trial in trials), sum(trial.wrong for trial in trials))
-        figures = (_rate(trials), min(rates), max(rates))
-        table.add_row(_name(trials[0]), *[f"{one:,.0f}" for one in figures], *cores, *[f"{one:,}" for one in counted])
+        figures = (f"{_rate(trials):,.0f}", f"{min(rates):,.0f} - {max(rates):,.0f}")
+        table.add_row(_name(trials[0]), *figures, *cores, *[f"{one:,}" for one in counted])
     return table
 
 

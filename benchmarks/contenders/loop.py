@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 COMMIT_SECONDS = 1.0
 # What a good engineer sets under load: big fetches, big batches, a little linger, no compression on loopback.
@@ -68,8 +68,11 @@ def _is_record(message: Message) -> bool:
 def _commit(consumer: Any, producer: Any) -> None:
     """Offsets only after delivery."""
     producer.flush()
-    if any(position.offset >= 0 for position in consumer.position(consumer.assignment())):
+    try:
         consumer.commit(asynchronous=False)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._NO_OFFSET:  # nothing came since the last commit
+            raise
 
 
 def _on_sigterm() -> Callable[[], bool]:
