@@ -54,7 +54,7 @@ def fill(redis_url: str, namespace: str, entities: int, last_hour: int, chunk: i
 @contextmanager
 def _unlogged(client: "redis.Redis") -> Iterator[None]:
     """Without the append-only file, which would be written twice: now, and when Redis compacts it."""
-    setting = client.config_get("appendonly")["appendonly"]
+    setting = str(client.config_get("appendonly")["appendonly"])
     client.config_set("appendonly", "no")
     try:
         yield

@@ -16,7 +16,6 @@ from schemas import hours, impression
 from trainer.simulate import simulate
 from trainer.train import train
 
-TRAIN_ROWS = 100_000
 HOURS = 24
 _AVAZU_ROWS, _AVAZU_HOURS = 40_428_967, 240
 
@@ -24,8 +23,9 @@ _AVAZU_ROWS, _AVAZU_HOURS = 40_428_967, 240
 class Recipe(msgspec.Struct, frozen=True):
     """What the log is made from: the same recipe gives the same bytes."""
 
-    rows: int  # to be scored, after TRAIN_ROWS that the bundle learns from
+    rows: int  # to be scored
     seed: int
+    train_rows: int = 100_000  # before them: what the bundle learns from
 
 
 class Inputs(NamedTuple):
@@ -44,14 +44,14 @@ def make(recipe: Recipe, folder: Path, stage: Callable[[str, int], Callable[[int
     path, made = folder / "log.csv", folder / "recipe.json"
     if not _is_made(made, recipe, folder / "bundle"):
         made.unlink(missing_ok=True)
-        rows = TRAIN_ROWS + recipe.rows
+        rows = recipe.train_rows + recipe.rows
         # As many impressions a user as in Avazu's whole log, so that counts are what they are there.
         audience = rows / _AVAZU_ROWS * _AVAZU_HOURS / HOURS
         advance = stage("simulate", rows)
         simulate(path, None, rows=rows, seed=recipe.seed, hours=HOURS, audience=audience, progress=advance)
-        train(path, _hour_of_row(path, TRAIN_ROWS), folder / "bundle", stage=stage)
+        train(path, _hour_of_row(path, recipe.train_rows), folder / "bundle", stage=stage)
         made.write_bytes(msgspec.json.encode(recipe))
-    messages = list(islice(log.messages(path), TRAIN_ROWS, None))
+    messages = list(islice(log.messages(path), recipe.train_rows, None))
     shown = [impression.decode(message.value) for message in messages]
     distinct = {key for one in shown for key in keys(one) if key is not None}
     return Inputs(path, folder / "bundle", messages, len(distinct) / len(messages), hours.index(shown[-1].hour))

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 import numpy as np
@@ -15,7 +17,8 @@ from replay import consume
 from replay.verify import verify
 
 WARM_UP_SECONDS = 3.0  # sent and not judged: the first batches meet empty caches, and connections being made
-_IDLE_SECONDS = 15.0
+_START_SECONDS = 5.0  # of the worker and the reader, before anything is sent
+_IDLE_SECONDS = 15.0  # without a score: the reader gives up
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -43,12 +46,16 @@ def measure(place: Place, rate: int, seconds: float) -> Latency:
     topics.create(servers, dict.fromkeys(outputs, PARTITIONS))
     number, waits = int(rate * seconds), place.folder / f"{name}.npy"
     options = Options(servers, place.stack.redis_url, place.bundle, impressions, scores, name)
-    with processes("ours", options, 1, place.folder / f"{name}.log"):
-        reader = _start("reader", bootstrap=servers, topic=scores, number=number, idle=_IDLE_SECONDS, out=waits)
-        time.sleep(_IDLE_SECONDS / 3)  # the worker starts meanwhile
-        generator = _start("load", bootstrap=servers, topic=impressions, log=place.log, rate=rate, seconds=seconds)
-        if generator.wait() or reader.wait():
-            raise TrialError(f"latency at {rate}/s: generator or reader failed")
+    reading = {"topic": scores, "number": number, "idle": _IDLE_SECONDS, "out": waits}
+    sending = {"topic": impressions, "log": place.log, "rate": rate, "number": number}
+    with (
+        processes("ours", options, 1, place.folder / f"{name}.log"),
+        _process("reader", bootstrap=servers, **reading) as reader,
+    ):
+        time.sleep(_START_SECONDS)
+        with _process("load", bootstrap=servers, **sending) as generator:
+            if generator.wait() or reader.wait():
+                raise TrialError(f"latency at {rate}/s: generator or reader failed")
     stamps, read_at = np.load(waits).T
     waits.unlink()
     sent, found = (list(consume.records(servers, topic)) for topic in (impressions, scores))
@@ -64,6 +71,13 @@ def _latency(rate: int, stamps: "np.ndarray", read_at: "np.ndarray", lost: int, 
     return Latency(rate, p50, p99, p999, float(took.max()), int(judged.sum()), lost, mismatches)
 
 
-def _start(module: str, **arguments: object) -> "subprocess.Popen[bytes]":
+@contextmanager
+def _process(module: str, **arguments: object) -> Iterator["subprocess.Popen[bytes]"]:
+    """The generator or the reader, a process of its own: what it does must not wait for what others do."""
     words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
-    return subprocess.Popen([sys.executable, "-m", f"benchmarks.{module}", *words])
+    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{module}", *words])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -6,13 +6,13 @@ carries the time at which it was due: so a stall counts for all who would have c
 
 import argparse
 import time
+from collections import deque
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
 from confluent_kafka import Producer
 
-from benchmarks.inputs import TRAIN_ROWS
 from replay import log
 from replay.log import Message
 
@@ -20,17 +20,16 @@ _TICK = 0.001  # seconds
 
 
 def main() -> None:
-    """Send `--rate` messages a second for `--seconds`."""
+    """Send the log's last `--number` rows, `--rate` a second; from its beginning again where it is too short."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--rate", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--number", type=int, required=True)
     given = parser.parse_args()
-    number = int(given.rate * given.seconds)
-    rows = list(islice(log.messages(given.log), TRAIN_ROWS, TRAIN_ROWS + number))
-    send(given.bootstrap, given.topic, islice(cycle(rows), number), given.rate)
+    rows = deque(log.messages(given.log), maxlen=given.number)
+    send(given.bootstrap, given.topic, islice(cycle(rows), given.number), given.rate)
 
 
 def send(bootstrap: str, topic: str, messages: Iterator[Message], rate: int) -> None:

@@ -29,7 +29,7 @@ def test_every_contender_scores_every_row_rightly(tmp_path: Path) -> None:
     plan = Plan(
         parts=(*CONTENDERS, "latency", "growth"),
         trials=1,
-        recipe=Recipe(ROWS, seed=1),
+        recipe=Recipe(ROWS, seed=1, train_rows=20_000),
         longest_seconds=60,
         latency_seconds=4,
         rates=(500,),
