@@ -1,5 +1,6 @@
 """A run for people: tables and a plot."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from benchmarks.trial import Trial
 
 def tables(found: Results) -> None:
     """Print what was measured."""
-    console, details = Console(), found.details
+    details = found.details
+    console = Console(width=None if sys.stdout.isatty() else 110)
     made_on = details.machine
     console.print(
         f"{made_on.processor}, {made_on.cores} cores, {made_on.memory_gib} GiB, Python {made_on.python}, "

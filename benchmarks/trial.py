@@ -6,6 +6,7 @@ partitions) to the last, and what was appended at its first instant is not count
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +28,8 @@ from replay.consume import Read
 
 PARTITIONS = 4
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
-_PATIENCE = 60.0  # seconds for a contender to start, or to end
+_PATIENCE = 60.0  # seconds for a contender to start
+_END_SECONDS = 20.0
 _POLL = 0.05
 
 
@@ -151,8 +153,11 @@ def processes(contender: str, options: Options, number: int, log: Path) -> Itera
         finally:
             for process in started:
                 process.terminate()
-            codes = [process.wait(_PATIENCE) for process in started]
-    if any(code not in {os.EX_OK, -15} for code in codes):
+            _, left = psutil.wait_procs(started, _END_SECONDS)
+            for process in left:  # a framework may hang at its end; what it wrote is written
+                process.kill()
+            codes = [process.wait() for process in started]
+    if any(code not in {os.EX_OK, -signal.SIGTERM, -signal.SIGKILL} for code in codes):
         raise TrialError(f"{contender} ended with {codes}; see {log}")
 
 
