@@ -31,8 +31,8 @@ test-unit: setup  ## The fast part: no broker, no Redis
 test-integration: setup  ## The part with a real broker and a real Redis
 	$(BIN)/pytest -m integration
 
-bench: setup  ## Measure the throughput of one worker; results in out/bench
-	$(BIN)/python -m benchmarks.throughput
+bench: setup  ## Measure beside other frameworks, latency and growth; results in out/bench; ARGS="--only ours,limit"
+	$(BIN)/ctr bench $(ARGS)
 
 repro: setup  ## Run what is not up to date of the DVC pipeline, dvc.yaml; parameters in params.yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro

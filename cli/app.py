@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import chaos, demo, learn, rebuild, registry, stack, stream, verify
+from cli import bench, chaos, demo, learn, rebuild, registry, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -31,6 +31,7 @@ def make_app() -> typer.Typer:
         stack.stack,
         demo.demo,
         chaos.chaos,
+        bench.bench,
     ):
         app.command()(command)
     return app

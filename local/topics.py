@@ -1,7 +1,8 @@
 """Topics of a broker, made and waited for."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -12,19 +13,25 @@ from local.errors import StackError
 _SECONDS = 30
 
 
-def create(bootstrap_servers: str, partitions: Mapping[str, int]) -> None:
+def create(
+    bootstrap_servers: str, partitions: Mapping[str, int], settings: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Create topics (one replica) and return when every partition has a leader; those that exist already are kept.
 
     Args:
         bootstrap_servers: Where the broker is.
         partitions: The number of partitions of each topic, by its name.
+        settings: Of each topic, as Kafka names them.
 
     Raises:
         StackError: A topic exists with another number of partitions, or has no leaders after half a minute.
         KafkaException: The broker refused, or is not there.
     """
     client = _client(bootstrap_servers)
-    wanted = [NewTopic(name, num_partitions=count, replication_factor=1) for name, count in partitions.items()]
+    wanted = [
+        NewTopic(name, num_partitions=count, replication_factor=1, config=dict(settings))
+        for name, count in partitions.items()
+    ]
     for created in (client.create_topics(wanted, request_timeout=_SECONDS) if wanted else {}).values():
         try:
             created.result()
@@ -36,6 +43,17 @@ def create(bootstrap_servers: str, partitions: Mapping[str, int]) -> None:
         if time.monotonic() > deadline:
             raise StackError(f"Topics without a leader after {_SECONDS} s: {', '.join(waiting)}.")
         time.sleep(0.02)
+
+
+def delete(bootstrap_servers: str, names: Iterable[str]) -> None:
+    """Delete topics; the broker frees their files by and by.
+
+    Raises:
+        KafkaException: The broker refused, or is not there.
+    """
+    client = _client(bootstrap_servers)  # named: its answers do not come when it is gone
+    for deleted in client.delete_topics(list(names), request_timeout=_SECONDS).values():
+        deleted.result()
 
 
 def cluster_id(bootstrap_servers: str, *, seconds: float = 5) -> str | None:

@@ -14,7 +14,21 @@ from typer.testing import CliRunner
 
 from cli.app import main, make_app
 
-COMMANDS = ("simulate", "train", "track", "promote", "worker", "produce", "consume", "verify", "stack", "demo", "chaos")
+COMMANDS = (
+    "simulate",
+    "train",
+    "track",
+    "promote",
+    "worker",
+    "produce",
+    "consume",
+    "verify",
+    "rebuild",
+    "stack",
+    "demo",
+    "chaos",
+    "bench",
+)
 
 
 class Ended(NamedTuple):

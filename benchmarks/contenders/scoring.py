@@ -1,0 +1,122 @@
+"""What the contenders do alike, so that they differ in how they are built and not in what they compute.
+
+Counts are kept as most would: a Redis hash an entity, a field an hour, HINCRBY. Features, model and the score's JSON
+are the project's own. Exactness under faults is not asked of them.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from features.keys import Keys, keys
+from features.windows import COUNT_NAMES, WINDOWS, Counts
+from model import bundle
+from schemas import hours, impression, score
+from schemas.errors import DecodeError
+from schemas.impression import Impression
+
+TTL_SECONDS = 48 * 3600
+CountedScore = score.struct_of(COUNT_NAMES)
+Place = tuple[int, int]  # partition and offset
+Encode = Callable[[Sequence[Impression], Sequence[Place], Sequence[Counts], float], list[bytes]]
+
+_encode = msgspec.json.Encoder().encode
+_NONE = (0,) * len(WINDOWS)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What to count for a batch."""
+
+    rows: list[Keys]  # of each impression
+    names: list[str]  # Redis keys: the distinct keys of each impression, one impression after the other
+    hours: list[int]  # hour index of each name
+
+
+def decode(payload: bytes | None) -> Impression | None:
+    """The impression, or None where there is none in these bytes."""
+    try:
+        return impression.decode(payload)
+    except DecodeError:
+        return None
+
+
+def wanted(prefix: str, shown: Sequence[Impression]) -> Wanted:
+    """What to count for these impressions."""
+    found = Wanted([], [], [])
+    for one in shown:
+        row = keys(one)
+        hour = hours.index(one.hour)
+        distinct = [prefix + key for key in dict.fromkeys(row) if key is not None]
+        found.rows.append(row)
+        found.names.extend(distinct)
+        found.hours.extend([hour] * len(distinct))
+    return found
+
+
+def counts_of(asked: Wanted, flat: Sequence[int]) -> list[Counts]:
+    """The counts of each impression, from one number a window and name."""
+    answers = iter(zip(*[iter(flat)] * len(WINDOWS), strict=True))
+    counted = []
+    for row in asked.rows:
+        known: dict[str | None, Counts] = {None: _NONE}
+        counts: Counts = ()
+        for key in row:
+            if key not in known:
+                known[key] = next(answers)
+            counts += known[key]
+        counted.append(counts)
+    return counted
+
+
+def lua(asked: Wanted) -> tuple[list[str], list[int]]:
+    """KEYS and ARGV of `count.lua`."""
+    return asked.names, [TTL_SECONDS, *asked.hours]
+
+
+def lua_source() -> str:
+    """The script that counts a batch in one call."""
+    return files("benchmarks.contenders").joinpath("count.lua").read_text(encoding="utf-8")
+
+
+def pipeline(pipe: Any, asked: Wanted) -> Any:
+    """Put three commands a name into a redis-py pipeline: count, read the tiles, let them expire."""
+    for name, hour in zip(asked.names, asked.hours, strict=True):
+        pipe.hincrby(name, str(hour), 1)
+        pipe.hgetall(name)
+        pipe.expire(name, TTL_SECONDS)
+    return pipe
+
+
+def counted(asked: Wanted, replies: Sequence[Any]) -> list[Counts]:
+    """The counts of each impression, from the replies to `pipeline`."""
+    flat: list[int] = []
+    for position, hour in enumerate(asked.hours):
+        in_hour, tiles = replies[3 * position], replies[3 * position + 1]
+        in_day = sum([int(count) for tile, count in tiles.items() if 0 <= hour - int(tile) < 24])
+        flat += (in_hour - 1, in_day - 1)
+    return counts_of(asked, flat)
+
+
+def encoder(folder: Path) -> Encode:
+    """The function that scores counted impressions with the bundle in `folder`; the JSON of each score."""
+    served = bundle.load(folder)
+
+    def encode(
+        shown: Sequence[Impression], places: Sequence[Place], counts: Sequence[Counts], now: float
+    ) -> list[bytes]:
+        if not shown:
+            return []
+        probabilities = served.predict([served.build(one, found) for one, found in zip(shown, counts, strict=True)])
+        return [
+            _encode(
+                CountedScore(
+                    one.id, one.device_ip, click_proba, served.version, one.hour, now, partition, offset, 0, *found
+                )
+            )
+            for one, (partition, offset), found, click_proba in zip(shown, places, counts, probabilities, strict=True)
+        ]
+
+    return encode
