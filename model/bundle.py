@@ -10,6 +10,7 @@ No pickle. A folder that does not match the code or its own hashes is refused.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +21,8 @@ from catboost import CatBoostClassifier
 from features import ctr, definition, keys, windows
 from features.ctr import Totals, Value
 from features.definition import Build
+from model.drift import Spread, Spreads
+from model.explain import Explain, explainer
 from model.predict import Predict, predictor
 
 SCHEMA_VERSION = 1
@@ -45,6 +48,7 @@ class Card(msgspec.Struct, frozen=True):
     impressions: int  # learnt from
     metrics: dict[str, float]
     files: dict[str, str]  # path in the folder -> SHA-256
+    spreads: dict[str, Spread] = {}  # of each feature and of the score in training; without it no drift is seen
 
 
 class Bundle(NamedTuple):
@@ -54,6 +58,8 @@ class Bundle(NamedTuple):
     card: Card
     build: Build
     predict: Predict
+    explain: Explain
+    tables: Mapping[str, Mapping[Value, float]]  # the smoothed CTR of each value ever seen
 
 
 Tables = Mapping[str, Mapping[Value, Totals]]  # table name -> value -> totals
@@ -70,14 +76,15 @@ def save(
     trained_through: int,
     impressions: int,
     metrics: Mapping[str, float],
+    spreads: Spreads = MappingProxyType({}),
 ) -> Card:
     """Write a bundle; the card comes last, so that a folder with a card is whole."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
     model.save_model(str(folder / _MODEL))
     for table, totals in tables.items():
-        pq.write_table(_to_arrow(table, totals), folder / _table_path(table), compression="zstd")
-    paths = [_MODEL, *(_table_path(table) for table in tables)]
+        pq.write_table(_to_arrow(table, totals), folder / table_path(table), compression="zstd")
+    paths = [_MODEL, *(table_path(table) for table in tables)]
     card = Card(
         schema_version=SCHEMA_VERSION,
         features=definition.FEATURE_NAMES,
@@ -90,6 +97,7 @@ def save(
         impressions=impressions,
         metrics=dict(metrics),
         files={path: _sha256(folder / path) for path in paths},
+        spreads=dict(spreads),
     )
     (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
     return card
@@ -105,11 +113,11 @@ def load(folder: Path) -> Bundle:
     model = CatBoostClassifier()
     model.load_model(str(folder / _MODEL))
     tables = {
-        table: ctr.lookup(_from_arrow(table, pq.read_table(folder / _table_path(table))), card.prior, card.weight)
+        table: ctr.lookup(_from_arrow(table, pq.read_table(folder / table_path(table))), card.prior, card.weight)
         for table in definition.TABLES
     }
     version = _sha256(folder / CARD)[:12]
-    return Bundle(version, card, definition.builder(tables, card.prior), predictor(model))
+    return Bundle(version, card, definition.builder(tables, card.prior), predictor(model), explainer(model), tables)
 
 
 def verify(folder: Path) -> Card:
@@ -128,7 +136,7 @@ def verify(folder: Path) -> Card:
     _check(folder, "features", card.features, definition.FEATURE_NAMES)
     _check(folder, "entities", card.entities, tuple(keys.ENTITIES))
     _check(folder, "windows", card.windows, windows.WINDOWS)
-    _check(folder, "files", set(card.files), {_MODEL, *(_table_path(table) for table in definition.TABLES)})
+    _check(folder, "files", set(card.files), {_MODEL, *(table_path(table) for table in definition.TABLES)})
     for path, expected in card.files.items():
         if not (folder / path).is_file():
             raise BundleError(f"{folder / path}: named in {CARD}, but missing; copy the bundle anew")
@@ -146,7 +154,8 @@ def _check(folder: Path, field: str, found: object, expected: object) -> None:
         )
 
 
-def _table_path(table: str) -> str:
+def table_path(table: str) -> str:
+    """Where a table's file lies in the folder."""
     return f"tables/{table}.parquet"
 
 

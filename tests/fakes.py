@@ -16,6 +16,7 @@ from features.ctr import Lookup
 from features.keys import Key, Keys
 from features.windows import WINDOWS, Counts, State, observe
 from model.bundle import SCHEMA_VERSION, Bundle, Card
+from model.explain import Explanation
 from replay.consume import Read
 from schemas import hours
 from schemas.impression import FIELDS, Impression, LoggedImpression
@@ -169,7 +170,12 @@ def bundle(version: str = "0123456789ab") -> Bundle:
     tables: dict[str, Lookup] = {table: Hashed() for table in definition.TABLES}
     card = Card(SCHEMA_VERSION, definition.FEATURE_NAMES, (), {}, 0.2, 20.0, 14102100, 14102200, 1, {}, {})
     return Bundle(
-        version, card, definition.builder(tables, 0.2), lambda rows: [abs(sum(row)) % 10_000_000 / 1e7 for row in rows]
+        version,
+        card,
+        definition.builder(tables, 0.2),
+        lambda rows: [abs(sum(row)) % 10_000_000 / 1e7 for row in rows],
+        lambda row: Explanation(-1.5, [0.01 * value for value in row]),
+        {table: {} for table in definition.TABLES},
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from model import bundle
+from model import bundle, drift
 from model.predict import predictor
 from trainer import build_features, evaluate, prepare
 from trainer.evaluate import Quality
@@ -73,6 +73,7 @@ def train(
         trained_through=int(built.hours[is_train].max()),
         impressions=int((built.hours < train_until).sum()),
         metrics=_finite(test) if test else {},
+        spreads=drift.spreads(built.rows[is_train], np.array(predictor(model)(built.rows[is_train]))),
     )
     return Trained(card, int(is_train.sum()), test)
 
