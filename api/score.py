@@ -49,7 +49,7 @@ def scorer(bundle: Bundle, count: Count, metrics: Metrics) -> Score:
         version, now, degraded = bundle.version, time.time(), counted.degraded
         return [
             Scored(
-                CountedPrediction(one.id, one.device_ip, click_proba, version, one.hour, now, *counts, degraded),
+                CountedPrediction(one.id, one.device_ip, click_proba, version, one.hour, now, *(*counts, degraded)),
                 row,
             )
             for one, counts, row, click_proba in zip(impressions, counted.counts, rows, click_probas, strict=True)

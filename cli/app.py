@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import chaos, demo, learn, stack, stream, verify
+from cli import api, chaos, demo, learn, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -24,6 +24,7 @@ def make_app() -> typer.Typer:
         stream.worker,
         stream.produce,
         stream.consume,
+        api.api,
         verify.verify,
         stack.stack,
         demo.demo,
