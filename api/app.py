@@ -70,7 +70,6 @@ def make_app(settings: ApiSettings, served: Bundle, tries: Sequence[Sample], pee
         exception_handlers={
             ProblemError: problems.answering(parts.metrics.refused),
             HTTPException: problems.answer_http,
-            Exception: problems.answer_fault_of_ours,
         },
     )
     check_key = key.checker(settings.api_key)

@@ -1,4 +1,4 @@
-"""What every request passes: it gets an id, and its end a log line where that is worth one."""
+"""What every request passes: it gets an id, an answer whatever happens, and a log line where that is worth one."""
 
 import re
 import time
@@ -7,6 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
+from fastapi import Request
+
+from api import problems
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -53,6 +56,11 @@ class Edge:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("fault", method=scope["method"], path=scope["path"])
+            if status:  # the answer has begun: all that is left is to break it off
+                raise
+            await problems.answer(Request(scope), problems.fault_of_ours())(scope, receive, send_with_id)
         finally:
             # Never the query: it holds who saw the ad. Refused requests are worth a line, the others at debug.
             say = logger.debug if status < 400 else logger.info if status < 500 else logger.warning

@@ -20,7 +20,8 @@ def configure(settings: ApiSettings) -> None:
     pretty = settings.api_log_format == "pretty" or (settings.api_log_format == "auto" and sys.stderr.isatty())
     shown: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if pretty:
-        shown.append(structlog.dev.ConsoleRenderer())
+        # Without the values of variables: they hold who saw the ad.
+        shown.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         shown += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(

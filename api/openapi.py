@@ -56,16 +56,18 @@ _CODE: Json = {
         {"type": "string", "pattern": "^-?[0-9]{1,9}$"},
     ]
 }
-_HOUR: Json = {
-    "description": "YYMMDDHH, UTC, of a real date and hour",
-    "anyOf": [{"type": "string", "pattern": _HOUR_PATTERN}, {"type": "integer", "minimum": 10100, "maximum": 99123123}],
-}
+_HOUR: Json = {"description": "YYMMDDHH, UTC, of a real date and hour", "type": "string", "pattern": _HOUR_PATTERN}
+_HOUR_NUMBER: Json = {"type": "integer", "minimum": 10100, "maximum": 99123123}
 
 
 def field(name: str) -> Json:
     """The schema of one field of an impression."""
     if name == "hour":
         return _HOUR
+    if name == "id":
+        return {
+            "anyOf": [_TEXT, {"type": "integer", "minimum": 1 - 10 ** (MAX_STRING - 1), "maximum": 10**MAX_STRING - 1}]
+        }
     if name not in STRING_FIELDS:
         return _CODE
     return _TEXT | {"minLength": 0} if name == "device_id" else _TEXT
@@ -78,7 +80,7 @@ def _ref(name: str) -> Json:
 IMPRESSION: Json = {
     "type": "object",
     "description": "An ad shown, in Avazu's schema. Unknown fields are ignored.",
-    "properties": {name: field(name) for name in FIELDS},
+    "properties": {name: field(name) for name in FIELDS} | {"hour": {"anyOf": [_HOUR, _HOUR_NUMBER]}},
     "required": list(FIELDS),
     "example": EXAMPLE,
 }

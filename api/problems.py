@@ -8,6 +8,7 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from schemas.errors import RejectedError
 
@@ -64,6 +65,12 @@ def unavailable(error: Exception) -> ProblemError:
     return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "1"})
 
 
+def fault_of_ours() -> ProblemError:
+    """Something is wrong with the code; the log has the traceback."""
+    detail = "The fault is ours; the log says more under this request_id."
+    return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
 def fault(error: RejectedError, position: int | None = None) -> Fault:
     """What decoding objects to; `position` is the impression's in a list."""
     parts = [str(part) for part in (position, error.field) if part is not None]
@@ -102,9 +109,3 @@ async def answer_http(request: Request, error: Exception) -> Response:
     """FastAPI's exception handler for what the framework refuses: unknown paths, methods."""
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
     return answer(request, ProblemError(HTTPStatus(error.status_code), error.detail, headers=dict(error.headers or {})))
-
-
-async def answer_fault_of_ours(request: Request, _: Exception) -> Response:
-    """FastAPI's exception handler for everything else; the framework logs the traceback."""
-    detail = "The fault is ours; the log says more under this request_id."
-    return answer(request, ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
