@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache, partial
 from importlib.metadata import version
 
 import structlog
@@ -77,7 +78,7 @@ def make_app(settings: ApiSettings, served: Bundle, tries: Sequence[Sample], pee
     app.include_router(routes.router(parts), dependencies=[Depends(check_key)])
     app.include_router(v2.router(parts, check_key))
     app.include_router(health.router(parts))
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = cache(partial(openapi.document, app))  # type: ignore[method-assign]  # FastAPI's documented way
     _instrument(app, parts)
     if settings.api_cors_origins:
         origins = [origin.strip() for origin in settings.api_cors_origins.split(",")]

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from schemas.errors import RejectedError
 
@@ -108,4 +108,13 @@ def answering(tell: Callable[[ProblemError], None]) -> Callable[[Request, Except
 async def answer_http(request: Request, error: Exception) -> Response:
     """FastAPI's exception handler for what the framework refuses: unknown paths, methods."""
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
-    return answer(request, ProblemError(HTTPStatus(error.status_code), error.detail, headers=dict(error.headers or {})))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of(request))  # the framework names those of the first route only
+    return answer(request, ProblemError(HTTPStatus(error.status_code), error.detail, headers=headers))
+
+
+def _methods_of(request: Request) -> list[str]:
+    paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    matching = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
+    return sorted(method.upper() for methods in matching for method in methods)
