@@ -25,6 +25,7 @@ def make_app() -> typer.Typer:
         stream.produce,
         stream.consume,
         api.api,
+        api.requests,
         verify.verify,
         stack.stack,
         demo.demo,
