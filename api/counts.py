@@ -10,7 +10,7 @@ from features.keys import keys
 from features.windows import COUNT_NAMES, Counts
 from schemas import hours
 from schemas.impression import Impression
-from store.client import UNAVAILABLE
+from store.client import passes_by_itself
 from store.peek import Peek, Question
 
 NO_COUNTS: Counts = (0,) * len(COUNT_NAMES)
@@ -49,7 +49,9 @@ def counter(peek: Peek, metrics: Metrics, *, degraded: bool) -> Count:
         nonlocal is_away
         try:
             found = await peek([Question(keys(one), hours.index(one.hour)) for one in impressions])
-        except UNAVAILABLE as error:
+        except Exception as error:
+            if not passes_by_itself(error):
+                raise
             if not is_away:
                 logger.warning("redis_away", error=f"{type(error).__name__}: {error}")
             is_away = True

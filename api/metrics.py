@@ -45,10 +45,10 @@ class Metrics:
             "ctr_degraded_predictions", "Of these, with empty counts because Redis was away", registry=self.registry
         )
         self._batch = Histogram(
-            "ctr_api_batch_impressions", "Impressions scored in one go", buckets=SIZES, registry=self.registry
+            "ctr_batch_impressions", "Impressions scored in one go", buckets=SIZES, registry=self.registry
         )
         self._stages = Histogram(
-            "ctr_api_stage_seconds", "Time spent on one go", ["stage"], buckets=STAGES, registry=self.registry
+            "ctr_stage_seconds", "Time spent on one go", ["stage"], buckets=STAGES, registry=self.registry
         )
         self._by_stage = {stage: self._stages.labels(stage) for stage in ("redis", "features", "predict")}
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from features.definition import FEATURE_NAMES, TABLES, Row
 from features.windows import COUNT_NAMES
@@ -44,6 +44,7 @@ class Watch:
     """
 
     def __init__(self, bundle: Bundle, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter began: a second series for each
         self._bundle = bundle
         self._waiting: list[_Seen] = []
         self._flushed = time.monotonic()
