@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import bench, chaos, demo, learn, rebuild, registry, stack, stream, verify
+from cli import api, bench, chaos, demo, learn, rebuild, registry, stack, stream, verify
 
 
 def make_app() -> typer.Typer:
@@ -26,6 +26,8 @@ def make_app() -> typer.Typer:
         stream.worker,
         stream.produce,
         stream.consume,
+        api.api,
+        api.requests,
         verify.verify,
         rebuild.rebuild,
         stack.stack,

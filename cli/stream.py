@@ -1,7 +1,7 @@
 """Commands that run a worker, feed it and read what it says."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,9 +119,13 @@ def consume(
 
 def latency(found: Iterable["Read"]) -> dict[str, float]:
     """Median, 99th and 99.9th percentile of the milliseconds from an impression's stamp to the reading of its score."""
+    return percentiles([record.read_at - record.timestamp for record in found])
+
+
+def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Median, 99th and 99.9th percentile; nothing of nothing."""
     import numpy as np
 
-    waits = [record.read_at - record.timestamp for record in found]
-    if not waits:
+    if not milliseconds:
         return {}
-    return {name: float(np.percentile(waits, q)) for name, q in (("p50", 50), ("p99", 99), ("p99.9", 99.9))}
+    return {name: float(np.percentile(milliseconds, q)) for name, q in (("p50", 50), ("p99", 99), ("p99.9", 99.9))}

@@ -10,13 +10,17 @@ No pickle. A folder that does not match the code or its own hashes is refused.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 from catboost import CatBoostClassifier
 
 from features import ctr, definition, keys, windows
+from features.ctr import Value
 from features.definition import Build
+from model.drift import Spread, Spreads
+from model.explain import Explain, explainer
 from model.predict import Predict, predictor
 from model.tables import Tables, read_tables, write_tables
 
@@ -44,6 +48,7 @@ class Card(msgspec.Struct, frozen=True):
     impressions: int  # learnt from
     metrics: dict[str, float]
     files: dict[str, str]  # path in the folder -> SHA-256
+    spreads: dict[str, Spread] = {}  # of each feature and of the score in training; without it no drift is seen
 
 
 class Bundle(NamedTuple):
@@ -53,6 +58,8 @@ class Bundle(NamedTuple):
     card: Card
     build: Build
     predict: Predict
+    explain: Explain
+    tables: Mapping[str, Mapping[Value, float]]  # the smoothed CTR of each value ever seen
 
 
 def save(
@@ -66,13 +73,14 @@ def save(
     trained_through: int,
     impressions: int,
     metrics: Mapping[str, float],
+    spreads: Spreads = MappingProxyType({}),
 ) -> Card:
     """Write a bundle; the card comes last, so that a folder with a card is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
     model.save_model(str(folder / _MODEL))
     write_tables(folder / _TABLES, tables)
-    paths = [_MODEL, *(_table_path(table) for table in tables)]
+    paths = [_MODEL, *(table_path(table) for table in tables)]
     card = Card(
         schema_version=SCHEMA_VERSION,
         features=definition.FEATURE_NAMES,
@@ -85,6 +93,7 @@ def save(
         impressions=impressions,
         metrics=dict(metrics),
         files={path: _sha256(folder / path) for path in paths},
+        spreads=dict(spreads),
     )
     (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
     return card
@@ -103,7 +112,7 @@ def load(folder: Path) -> Bundle:
         table: ctr.lookup(totals, card.prior, card.weight) for table, totals in read_tables(folder / _TABLES).items()
     }
     version = _sha256(folder / CARD)[:12]
-    return Bundle(version, card, definition.builder(tables, card.prior), predictor(model))
+    return Bundle(version, card, definition.builder(tables, card.prior), predictor(model), explainer(model), tables)
 
 
 def verify(folder: Path) -> Card:
@@ -122,7 +131,7 @@ def verify(folder: Path) -> Card:
     _check(folder, "features", card.features, definition.FEATURE_NAMES)
     _check(folder, "entities", card.entities, tuple(keys.ENTITIES))
     _check(folder, "windows", card.windows, windows.WINDOWS)
-    _check(folder, "files", set(card.files), {_MODEL, *(_table_path(table) for table in definition.TABLES)})
+    _check(folder, "files", set(card.files), {_MODEL, *(table_path(table) for table in definition.TABLES)})
     for path, expected in card.files.items():
         if not (folder / path).is_file():
             raise BundleError(f"{folder / path}: named in {CARD}, but missing; copy the bundle anew")
@@ -140,7 +149,8 @@ def _check(folder: Path, field: str, found: object, expected: object) -> None:
         )
 
 
-def _table_path(table: str) -> str:
+def table_path(table: str) -> str:
+    """Where a table's file lies in the folder."""
     return f"{_TABLES}/{table}.parquet"
 
 

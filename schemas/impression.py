@@ -97,6 +97,17 @@ def from_mapping(fields: Mapping[str, Any]) -> Impression:
     return _convert({name: fields[name] for name in FIELDS if name in fields})
 
 
+def faults(fields: Mapping[str, Any]) -> list[DecodeError]:
+    """All that `from_mapping` objects to, one error a field; empty where the mapping is an impression."""
+    found = []
+    for name in FIELDS:
+        try:
+            _value(name, fields)
+        except DecodeError as error:
+            found.append(error)
+    return found
+
+
 def _decode_again(payload: bytes | None) -> Impression:
     """The slow path: an id that came as a JSON number is taken; everything else gets its precise reason."""
     if payload is None:
@@ -126,7 +137,7 @@ def _convert(found: dict[str, Any]) -> Impression:
     return Impression(**{name: _value(name, found) for name in FIELDS})
 
 
-def _value(name: str, found: dict[str, Any]) -> Any:
+def _value(name: str, found: Mapping[str, Any]) -> Any:
     """The acceptable value of the field `name`; raises the precise reason if there is none."""
     if name not in found:
         raise DecodeError(Reason.MISSING_FIELD, name, "expected a value, the field is missing")

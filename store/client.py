@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio
 from redis import exceptions
@@ -47,6 +47,23 @@ def connect(settings: StoreSettings) -> Client:
         retry=Retry(NoBackoff(), 0),
     )
     return client
+
+
+class Memory(NamedTuple):
+    """How full Redis is, in bytes."""
+
+    used: int
+    limit: int  # maxmemory; 0 for none
+
+
+async def memory(client: Client) -> Memory:
+    """How full Redis is.
+
+    Raises:
+        redis.exceptions.RedisError: see `passes_by_itself`.
+    """
+    found = await client.info("memory")
+    return Memory(found["used_memory"], found["maxmemory"])
 
 
 def script(client: Client, name: str) -> RunScript:

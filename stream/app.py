@@ -56,6 +56,10 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
         watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show)
         await worker.keeper.run(worker.lanes)
 
+    @app.task
+    async def watch_memory() -> None:
+        await worker.watch_memory()
+
     @app.on_partitions_assigned.connect
     async def resume(_: faust.App, assigned: set[TP], **__: Any) -> None:
         logger.info(

@@ -3,10 +3,12 @@
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import msgspec
 
+from features.definition import Row
 from features.keys import keys
 from features.windows import COUNT_NAMES
 from model.bundle import Bundle
@@ -20,6 +22,8 @@ from stream.transport import Outgoing, Record
 
 CountedScore = score.struct_of(COUNT_NAMES)
 
+Stage = Callable[[str], AbstractContextManager[object]]
+Observe = Callable[[Sequence[Impression], Sequence[Row], Sequence[float]], None]
 Encode = Callable[[Source, "Decoded", Sequence[Counted], float], "Scored"]
 
 # What stands for the store's answer in degraded mode; the store's own batches are numbered from 1 on.
@@ -62,17 +66,30 @@ def decode(source: Source, records: Sequence[Record]) -> Decoded:
     return decoded
 
 
-def encoder(bundle: Bundle) -> Encode:
+def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambda *_: None) -> Encode:
     """The function that scores counted impressions and encodes the scores, in the order of the impressions.
 
     A score carries its impression's key and timestamp: the difference to the time of reading is the latency. An
     impression on which our own code fails is set apart by halving the batch; the others are scored.
+
+    Args:
+        bundle: what scores.
+        stage: gives the context in which a stage runs, to time it.
+        observe: told of the impressions, rows and probabilities of each predict call.
     """
+
+    def predict(todo: Sequence[_Todo]) -> list[float]:
+        with stage("features"):
+            rows = [bundle.build(shown, answer.counts) for _, shown, answer in todo]
+        with stage("predict"):
+            found = bundle.predict(rows)
+        observe([shown for _, shown, _ in todo], rows, found)
+        return found
 
     def encode(source: Source, decoded: Decoded, counted: Sequence[Counted], now: float) -> Scored:
         scored = Scored([], [])
         todo = list(zip(decoded.records, decoded.impressions, counted, strict=True))
-        for item in _click_probas(bundle, todo):
+        for item in _click_probas(predict, todo):
             record, shown, (batch, counts), click_proba = item
             if isinstance(click_proba, float):
                 place = (now, source.partition, record.offset, batch)
@@ -98,20 +115,20 @@ _Todo = tuple[Record, Impression, Counted]
 
 
 def _click_probas(
-    bundle: Bundle, todo: Sequence[_Todo]
+    predict: Callable[[Sequence[_Todo]], list[float]], todo: Sequence[_Todo]
 ) -> Iterator[tuple[Record, Impression, Counted, float | Exception]]:
     """Each with its click probability, or with what was raised by it alone."""
     if not todo:
         return
     try:
-        found = bundle.predict([bundle.build(shown, answer.counts) for _, shown, answer in todo])
+        found = predict(todo)
     except Exception as error:  # a fault of ours, or of a library: it must not stop the stream
         if len(todo) == 1:
             yield (*todo[0], error)
             return
         half = len(todo) // 2
-        yield from _click_probas(bundle, todo[:half])
-        yield from _click_probas(bundle, todo[half:])
+        yield from _click_probas(predict, todo[:half])
+        yield from _click_probas(predict, todo[half:])
         return
     for item, click_proba in zip(todo, found, strict=True):
         yield (*item, click_proba)

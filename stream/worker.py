@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import time
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import faust
+import numpy as np
 from faust.types import TP, EventT
 
 from model import bundle
+from model.watch import Watch, observe_all
 from store.apply import ClosedError, applier
-from store.client import connect
+from store.client import connect, memory
 from store.client import passes_by_itself as is_redis_away
 from store.keyspace import Source
 from store.settings import StoreSettings
@@ -27,6 +30,8 @@ from stream.transport import Outgoing
 # fetch brings it bounds the store's log of replies: about 50 bytes an impression, so 3 MB a partition.
 MAX_UNCOMMITTED = 50_000
 
+MEMORY_SECONDS = 5.0  # between two looks at the memory of Redis
+
 
 class Worker:
     """What scores record batches: the store, the bundle, the lanes, the keeper."""
@@ -34,14 +39,14 @@ class Worker:
     def __init__(
         self, app: faust.App, settings: StreamSettings, store_settings: StoreSettings, served: bundle.Bundle
     ) -> None:
-        client = connect(store_settings)
+        client = self._client = connect(store_settings)
         self._app = app
         self._settings = settings
         self._apply = applier(client, store_settings)
-        self._encode = score.encoder(served)
         self.progress = watchdog.Progress()
         self.status = Status()
         self.metrics = metrics.make()
+        self._encode = score.encoder(served, self._stage, Watch(served, self.metrics.registry).observe)
         pause, sign = settings.retry_max_seconds, self.progress.give_sign
         self._redis = retrying(
             "Redis", pause, self._is_giving_up, self.status, sign, longest_wait=settings.degraded_after_seconds
@@ -98,12 +103,14 @@ class Worker:
         async with self.lanes.at_work(tp):
             if tp not in self.keeper.counted:
                 return False
-            decoded = _decode(source, events, self.keeper.sent[tp])
+            with self._stage("decode"):
+                decoded = _decode(source, events, self.keeper.sent[tp])
             committed = self._app.consumer.committed_offset(tp)
             partitions = await self._kafka(self._partitions_of, tp.topic)
             last = events[-1].message.offset
             try:
-                counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
+                with self._stage("redis"):
+                    counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
             except ClosedError:
                 return False
             except Exception as error:
@@ -128,14 +135,29 @@ class Worker:
     async def _send_all(self, tp: TP, decoded: score.Decoded, scored: score.Scored) -> None:
         """Send what came of a record batch: dead letters first, since a score says that all before it is done."""
         try:
-            await self._send(self._settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
-            await self._send(self._settings.dead_letters_topic, tp.partition, scored.rejected)
-            await self._send(self._settings.scores_topic, tp.partition, scored.scores)
+            with self._stage("send"):
+                await self._send(self._settings.dead_letters_topic, tp.partition, score.encode_rejected(decoded))
+                await self._send(self._settings.dead_letters_topic, tp.partition, scored.rejected)
+                await self._send(self._settings.scores_topic, tp.partition, scored.scores)
         except Exception as error:
             raise self._given_up(tp, error) from error
         self.metrics.scores.inc(len(scored.scores))
+        stamps = np.array([timestamp for _, _, timestamp, _ in scored.scores], dtype=float)
+        observe_all(self.metrics.latency, time.time() - stamps / 1000)
         for reason, letters in score.count_reasons(decoded, scored).items():
             self.metrics.dead_letters.labels(reason).inc(letters)
+
+    def _stage(self, name: str) -> AbstractContextManager[object]:
+        return self.metrics.stages.labels(name).time()
+
+    async def watch_memory(self) -> None:
+        """Show how full Redis is, again and again; while it is away the last figures stand."""
+        while True:
+            with suppress(Exception):  # whatever is wrong with Redis, the lanes say it
+                used, limit = await memory(self._client)
+                self.metrics.redis_used.set(used)
+                self.metrics.redis_limit.set(limit)
+            await asyncio.sleep(MEMORY_SECONDS)
 
     def _given_up(self, tp: TP, error: Exception) -> Exception:
         """The error, or what says that it only kept us from ending in order."""

@@ -1,5 +1,6 @@
 """Made-up rows and stand-ins that behave like what they stand for: records, events, a bundle, a store in memory."""
 
+import asyncio
 import csv
 import gzip
 import io
@@ -14,13 +15,15 @@ import msgspec
 from features import definition
 from features.ctr import Lookup
 from features.keys import Key, Keys
-from features.windows import WINDOWS, Counts, State, observe
+from features.windows import WINDOWS, Counts, State, observe, peek
 from model.bundle import SCHEMA_VERSION, Bundle, Card
+from model.explain import Explanation
 from replay.consume import Read
 from schemas import hours
 from schemas.impression import FIELDS, Impression, LoggedImpression
 from store.batch import Counted, Observation
 from store.keyspace import Source
+from store.peek import Question
 from stream import score
 from stream.transport import Outgoing
 
@@ -169,7 +172,12 @@ def bundle(version: str = "0123456789ab") -> Bundle:
     tables: dict[str, Lookup] = {table: Hashed() for table in definition.TABLES}
     card = Card(SCHEMA_VERSION, definition.FEATURE_NAMES, (), {}, 0.2, 20.0, 14102100, 14102200, 1, {}, {})
     return Bundle(
-        version, card, definition.builder(tables, 0.2), lambda rows: [abs(sum(row)) % 10_000_000 / 1e7 for row in rows]
+        version,
+        card,
+        definition.builder(tables, 0.2),
+        lambda rows: [abs(sum(row)) % 10_000_000 / 1e7 for row in rows],
+        lambda row: Explanation(-1.5, [0.01 * value for value in row]),
+        {table: {} for table in definition.TABLES},
     )
 
 
@@ -201,6 +209,23 @@ def streamed(served: Bundle, partitions: Sequence[Sequence[bytes | None]], batch
             _append(topics.scores, scored.scores, source.partition)
             _append(topics.dead_letters, score.encode_rejected(decoded) + scored.rejected, source.partition)
     return topics
+
+
+class Peeked:
+    """The store as the API sees it: counts of `state`, or an error while it is away."""
+
+    def __init__(self) -> None:
+        self.state: State = {}
+        self.away: Exception | None = None
+        self.questions: list[int] = []  # how many each call asked
+
+    async def __call__(self, questions: Sequence[Question]) -> list[Counts]:
+        """Answer after the event loop had a turn, as a round trip does."""
+        self.questions.append(len(questions))
+        await asyncio.sleep(0)
+        if self.away:
+            raise self.away
+        return [peek(self.state, keys, hour) for keys, hour in questions]
 
 
 def _append(topic: list[Read], sent: Sequence[Outgoing], partition: int) -> None:

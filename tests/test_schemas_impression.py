@@ -21,6 +21,7 @@ from schemas.impression import (
     LoggedImpression,
     decode,
     encode,
+    faults,
     from_mapping,
 )
 
@@ -310,3 +311,17 @@ def test_from_mapping_agrees_with_decode(value: bytes) -> None:
     except DecodeError as error:
         by_json = (error.reason, error.field)
     assert by_json == by_mapping
+
+
+def test_all_faults_are_found_at_once() -> None:
+    """Each field that keeps a mapping from being an impression is named with its own reason; a good one has none."""
+    broken = fakes.fields(hour=14103025, C14="x", site_id="", device_id="")
+    del broken["C1"]
+    found = {error.field: error.reason for error in faults(broken)}
+    assert found == {
+        "hour": Reason.WRONG_HOUR,
+        "C1": Reason.MISSING_FIELD,
+        "site_id": Reason.EMPTY_FIELD,
+        "C14": Reason.WRONG_TYPE,
+    }
+    assert faults(fakes.fields()) == []

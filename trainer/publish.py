@@ -4,10 +4,13 @@ from pathlib import Path
 
 import msgspec
 
-from model import bundle
+from model import bundle, drift
 from model.bundle import Card
+from model.predict import predictor
 from trainer import build_features, evaluate, fit
 from trainer.stage import folder_of
+
+_SPREAD_ROWS = 200_000  # training rows, evenly spaced, from which the spread of the features is taken
 
 
 def publish(features: Path, fitted: Path, evaluation: Path, out: Path) -> Card:
@@ -22,6 +25,10 @@ def publish(features: Path, fitted: Path, evaluation: Path, out: Path) -> Card:
     made, built = build_features.read(features)
     card, model = fit.read(fitted)
     metrics = msgspec.json.decode((evaluation / evaluate.CARD).read_bytes(), type=dict[str, float])
+    train = fit.train_part(made, built)
+    every = max(1, len(train.rows) // _SPREAD_ROWS)
+    sample = train.rows[::every]
+    spreads = drift.spreads(sample, evaluate.predict_all(predictor(model), sample))
     with folder_of(out) as part:
         return bundle.save(
             part,
@@ -33,4 +40,5 @@ def publish(features: Path, fitted: Path, evaluation: Path, out: Path) -> Card:
             trained_through=card.trained_through,
             impressions=len(built.between(0, made.train_until).hours),
             metrics=metrics,
+            spreads=spreads,
         )

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from features.keys import Keys, keys
-from features.windows import State, observe, peek
+from features.windows import Counts, State, observe, peek
 from schemas import hours
 from schemas.impression import Impression
 from store.apply import Apply, ForgottenError, applier
 from store.batch import Counted, Observation
 from store.client import connect, passes_by_itself
 from store.keyspace import Source, batch_number, day, fence, log
-from store.peek import Peek, peeker
+from store.peek import Peek, Question, peeker
 from store.settings import StoreSettings
 
 pytestmark = pytest.mark.integration
@@ -43,13 +43,24 @@ def regardless(apply: Apply) -> Counting:
     return count
 
 
+def one(peek: Peek) -> Callable[[Keys, int], Awaitable[Counts]]:
+    """Asks one question."""
+
+    async def ask(keys: Keys, hour: int) -> Counts:
+        (counts,) = await peek([Question(keys, hour)])
+        return counts
+
+    return ask
+
+
 @dataclass
 class Store:
     """A store in a namespace of its own."""
 
     settings: StoreSettings
     apply: Counting
-    peek: Peek
+    peek: Callable[[Keys, int], Awaitable[Counts]]
+    peek_all: Peek
 
     @property
     def namespace(self) -> str:
@@ -63,7 +74,8 @@ async def opened(url: str, **changes: object) -> AsyncIterator[Store]:
     settings = StoreSettings(redis_url=url, store_namespace=f"test-{uuid4()}", **changes)  # type: ignore[arg-type]
     client = connect(settings)
     try:
-        yield Store(settings, regardless(applier(client, settings)), peeker(client, settings))
+        peek_all = peeker(client, settings)
+        yield Store(settings, regardless(applier(client, settings)), one(peek_all), peek_all)
         if left := await client.keys(f"{{{settings.store_namespace}}}:*"):
             await client.delete(*left)
     finally:
@@ -391,6 +403,17 @@ async def test_peek_is_what_apply_would_give_and_changes_nothing(store: Store, r
         assert answer.counts == peeked
 
 
+async def test_many_questions_get_what_each_gets_alone(store: Store) -> None:
+    """Questions of one call, over many days and with shared and missing keys, are answered as if asked one by one."""
+    for offset in range(60):
+        await store.apply(ONE, offset, [Observation(offset, HOUR - 20 + offset, keys_of(offset))], offset)
+    questions = [Question(keys_of(number), hour) for number in range(5) for hour in range(HOUR - 30, HOUR + 70, 7)]
+    questions.append(Question((None, None, None), HOUR))
+    alone = [await store.peek(*question) for question in questions]
+    assert await store.peek_all(questions) == alone
+    assert any(any(counts) for counts in alone)
+
+
 async def test_all_keys_share_one_hash_tag(store: Store, raw_redis: redis.Redis) -> None:
     """Everything the store writes lies in one slot of a Redis Cluster, and nothing lies outside its namespace."""
     outside = {name for name in raw_redis.scan_iter(count=1000) if store.namespace.encode() not in name}
@@ -445,7 +468,7 @@ async def test_a_redis_that_is_not_there_is_unavailable() -> None:
     client = connect(settings)
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: regardless(applier(client, settings))(ONE, 0, same(1), 0),
-        lambda: peeker(client, settings)(("i1", None, None), HOUR),
+        lambda: one(peeker(client, settings))(("i1", None, None), HOUR),
     ]
     for call in calls:
         with pytest.raises(redis.RedisError) as raised:
