@@ -22,6 +22,8 @@ COMMANDS = (
     "worker",
     "produce",
     "consume",
+    "api",
+    "requests",
     "verify",
     "rebuild",
     "stack",
