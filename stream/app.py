@@ -53,7 +53,7 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
         app.consumer.on_drain = worker.keeper.drain
         gauges = lag.Gauges(worker.metrics, lambda: worker.keeper.fences)
         client = lag.client(settings.kafka_bootstrap_servers, settings.consumer_group)
-        watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show)
+        watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show, lambda: app.should_stop)
         await worker.keeper.run(worker.lanes)
 
     @app.task

@@ -61,7 +61,8 @@ class Keeper:
         status: Status,
         metrics: Metrics,
     ) -> None:
-        self.sent: dict[TP, int] = {}  # offset before which all is scored and sent
+        self.sent: dict[TP, int] = {}  # offset before which all was scored and sent when the partition was assigned
+        self.next: dict[TP, int] = {}  # offset before which nothing is left to do
         self.counted: set[TP] = set()  # partitions of which all that was sent is counted
         self.fences: dict[Partition, int] = {}
         self.draining = False  # partitions are being taken away, or the worker ends
@@ -82,6 +83,7 @@ class Keeper:
         """Partitions may be taken away: nobody waits any longer, and all is looked at anew when they are assigned."""
         self.draining = True
         self.sent.clear()
+        self.next.clear()
         self.counted.clear()
         self.fences.clear()
         self._status.wait("group", "group", "partitions are being assigned anew", logging.INFO)
@@ -89,6 +91,7 @@ class Keeper:
     def resume(self) -> None:
         """Partitions were assigned."""
         self.draining = False
+        self._status.wait("counts", "counts", "not looked at yet", logging.INFO)
         self._status.go_on("group")
         self._wanted.set()
 
@@ -118,18 +121,27 @@ class Keeper:
             self._status.wait("degraded", "Redis", "away; scoring with empty counts meanwhile")
             logger.warning("scoring with empty counts until Redis is back (DEGRADED_AFTER_SECONDS)")
 
-    async def sent_before(self, tp: TP) -> int:
-        """The offset before which all is scored and sent, by what Kafka alone knows.
+    def done(self, tp: TP, stop: int) -> None:
+        """All before this offset is scored and sent."""
+        if tp in self.next:  # else it is being taken away
+            self.next[tp] = max(self.next[tp], stop)
+
+    async def look_at_sent(self, tp: TP) -> None:
+        """Know what was sent by what Kafka alone knows, where nothing is known of the partition yet.
 
         Raises:
             aiokafka.errors.KafkaError: the broker does not answer.
         """
         if tp not in self.sent:
             source = Source(tp.topic, tp.partition)
+            committed: int = await self._kafka(self._consumer().committed, tp)
             sent = await self._last_sent(source)
             is_ours = await self._kafka(journal.is_of_this_topic, self._servers, source, 0, sent)
-            self.sent[tp] = sent.offset + 1 if sent and is_ours else 0
-        return self.sent[tp]
+            self._know(tp, sent.offset + 1 if sent and is_ours else 0, committed)
+
+    def _know(self, tp: TP, scored: int, committed: int) -> None:
+        self.sent[tp] = scored
+        self.next[tp] = max(self.next.get(tp, 0), scored, committed)
 
     async def run(self, lanes: Lanes) -> None:
         """Look at all partitions, again and again.
@@ -162,6 +174,7 @@ class Keeper:
         topic = self._settings.impressions_topic
         assigned = [tp for tp in self._consumer().assignment() if tp.topic == topic]
         if not assigned:
+            self._status.go_on("counts")
             return
         for tp in assigned:
             source = Source(tp.topic, tp.partition)
@@ -207,7 +220,7 @@ class Keeper:
             if committed < scored:
                 where = f"{source.topic}/{source.partition}"
                 logger.info("%s: offsets %d..%d were scored before: not again", where, committed, scored - 1)
-            self.sent[tp] = scored
+            self._know(tp, scored, committed)
             self.counted.add(tp)
 
     async def _last_sent(self, source: Source) -> Sent | None:

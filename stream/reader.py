@@ -61,6 +61,16 @@ async def stretch(
                 return
 
 
+async def between(bootstrap_servers: str, topic: str, partition: int, start: int, stop: int) -> list[Record]:
+    """The records of `stretch` at once.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker does not answer.
+    """
+    found = stretch(bootstrap_servers, topic, partition, start, stop)
+    return [record async for records in found for record in records]
+
+
 async def begin(bootstrap_servers: str, topic: str, partition: int) -> int:
     """The first offset that the partition still holds.
 

@@ -32,15 +32,18 @@ class Status:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waits: dict[object, Wait] = {}
-        self._said: dict[str, float] = {}
+        self._said: dict[str, float] = {}  # when it was last said that something is waited for
+        self._begun: dict[str, tuple[float, bool]] = {}  # since when it is waited for, and whether that was said
 
     def wait(self, who: object, what: str, why: str, level: int = logging.WARNING) -> None:
         """`who` waits for `what` now. The first one to wait for it is said, the others would say the same."""
-        known = self._waits.get(who)
-        is_first = all(wait.what != what for wait in self._waits.values())
-        now = self._clock()
+        known, now = self._waits.get(who), self._clock()
         self._waits[who] = Wait(what, why, known.since if known else now, level)
-        if is_first and now - self._said.get(what, -QUIET_SECONDS) >= QUIET_SECONDS:
+        if what in self._begun:
+            return
+        is_said = now - self._said.get(what, -QUIET_SECONDS) >= QUIET_SECONDS
+        self._begun[what] = (now, is_said)
+        if is_said:
             self._said[what] = now
             logger.log(level, "waiting for %s: %s", what, why)
 
@@ -49,8 +52,9 @@ class Status:
         ended = self._waits.pop(who, None)
         if ended is None or any(wait.what == ended.what for wait in self._waits.values()):
             return
-        if self._said.get(ended.what, ended.since) >= ended.since:
-            logger.log(ended.level, "waited %.1f s for %s", self._clock() - ended.since, ended.what)
+        since, is_said = self._begun.pop(ended.what)
+        if is_said:
+            logger.log(ended.level, "waited %.1f s for %s", self._clock() - since, ended.what)
 
     def waits(self) -> dict[str, str]:
         """What is waited for, and why."""

@@ -18,6 +18,7 @@ from stream.lag import Partition, Place
 logger = logging.getLogger(__name__)
 
 EXIT_CODE = 70  # EX_SOFTWARE: not what a stop or a crash of ours gives
+END_SECONDS = 25.0  # to end in order when asked to: less than the 30 that Kubernetes gives
 
 
 class Progress:
@@ -33,7 +34,7 @@ class Progress:
         self.give_sign()
 
     def give_sign(self) -> None:
-        """A sign of life: a batch was acked, or Redis or Kafka was tried again."""
+        """A sign of life beside acks: Redis or Kafka was tried again, or partitions were assigned."""
         self.sign += 1
 
 
@@ -42,6 +43,7 @@ def start(
     progress: Progress,
     patience: float,
     show: Callable[[dict[Partition, Place]], None] = lambda found: None,
+    is_ending: Callable[[], bool] = lambda: False,
     exit_: Callable[[int], None] = os._exit,
 ) -> threading.Thread:
     """Start the watchdog.
@@ -51,10 +53,11 @@ def start(
         progress: of the worker.
         patience: seconds with lag and without a sign of life after which the process ends with EXIT_CODE.
         show: given where the group is, once a second.
+        is_ending: whether the worker was asked to end; it has END_SECONDS then, whatever is not there to end it well.
         exit_: how to end. Not gracefully: what hangs can not be asked to stop.
     """
     thread = threading.Thread(
-        target=_watch, args=(client, progress, patience, show, exit_), name="watchdog", daemon=True
+        target=_watch, args=(client, progress, patience, show, is_ending, exit_), name="watchdog", daemon=True
     )
     thread.start()
     return thread
@@ -65,26 +68,50 @@ def _watch(
     progress: Progress,
     patience: float,
     show: Callable[[dict[Partition, Place]], None],
+    is_ending: Callable[[], bool],
     exit_: Callable[[int], None],
 ) -> None:
-    sign, since = progress.sign, time.monotonic()
+    asked: float | None = None
+    stood: dict[Partition, tuple[tuple[int, int], float]] = {}  # what a partition's progress was, and since when
     while True:
         time.sleep(min(1.0, patience / 4))
+        if is_ending():
+            asked = asked or time.monotonic()
+            if time.monotonic() - asked > END_SECONDS:
+                logger.critical("asked to end %.0f s ago and still there: ending", END_SECONDS)
+                exit_(EXIT_CODE)
+                return
+            continue
         found = lag.places(client, list(progress.acked))
         if found is not None:
             show(found)
-        todo = _todo(progress, found or {})
-        if progress.sign != sign or not todo:  # a broker that does not answer is no hang of ours
-            sign, since = progress.sign, time.monotonic()
-        elif time.monotonic() - since > patience:
-            logger.critical("no progress for %.0f s with %d messages to do: ending", patience, todo)
-            exit_(EXIT_CODE)
-            return
+        todo = _todo(progress, found or {})  # a broker that does not answer is no hang of ours
+        now = time.monotonic()
+        stood = {partition: _since(stood.get(partition), progress, partition, now) for partition in todo}
+        for partition, (_, since) in stood.items():
+            if now - since > patience:
+                logger.critical(
+                    "%s/%d: no progress for %.0f s with %d messages to do: ending",
+                    *partition,
+                    patience,
+                    todo[partition],
+                )
+                exit_(EXIT_CODE)
+                return
 
 
-def _todo(progress: Progress, found: dict[Partition, Place]) -> int:
-    """Messages of the assigned partitions that are not acked, or not committed where nothing was acked yet."""
-    return sum(
-        max(0, place.end - (progress.acked.get(partition) or max(place.committed, place.begin)))
+def _since(
+    before: tuple[tuple[int, int], float] | None, progress: Progress, partition: Partition, now: float
+) -> tuple[tuple[int, int], float]:
+    """The partition's progress, and since when it has been that: each for itself, or one that hangs would be hidden."""
+    current = (progress.sign, progress.acked.get(partition, 0))
+    return before if before and before[0] == current else (current, now)
+
+
+def _todo(progress: Progress, found: dict[Partition, Place]) -> dict[Partition, int]:
+    """Messages that are not acked, or not committed where nothing was acked yet, in partitions that have any."""
+    todo = {
+        partition: place.end - (progress.acked.get(partition) or max(place.committed, place.begin))
         for partition, place in found.items()
-    )
+    }
+    return {partition: messages for partition, messages in todo.items() if messages > 0}

@@ -18,13 +18,13 @@ from store.client import passes_by_itself as is_redis_away
 from store.keyspace import Source
 from store.settings import StoreSettings
 from store.whole import Whole
-from stream import health, logs, metrics, reader, score, watchdog
+from stream import gaps, health, logs, metrics, reader, score, watchdog
 from stream.keeper import Keeper
 from stream.lanes import Events, GivenUpError, Lanes
 from stream.retry import passes_by_itself, retrying
 from stream.settings import StreamSettings
 from stream.status import Status
-from stream.transport import Outgoing
+from stream.transport import Outgoing, Record
 
 # Impressions of one partition that are acked and not committed, at the most. With a batch of MAX_WAITING and what one
 # fetch brings it bounds the store's log of replies: about 50 bytes an impression, so 3 MB a partition.
@@ -86,7 +86,6 @@ class Worker:
         for event in events:
             event.ack()
         self.progress.acked[tp.topic, tp.partition] = events[-1].message.offset + 1
-        self.progress.give_sign()
         messages = sum(len(event.value) for event in events)
         self.metrics.impressions.inc(messages)
         self.metrics.batch_impressions.observe(messages)
@@ -104,7 +103,7 @@ class Worker:
             if tp not in self.keeper.counted:
                 return False
             with self._stage("decode"):
-                decoded = _decode(source, events, self.keeper.sent[tp])
+                decoded = score.decode(source, await self._records(tp, events))
             committed = self._app.consumer.committed_offset(tp)
             partitions = await self._kafka(self._partitions_of, tp.topic)
             last = events[-1].message.offset
@@ -119,6 +118,7 @@ class Worker:
                     return False
                 raise self._given_up(tp, error) from error
             await self._send_all(tp, decoded, self._encode(source, decoded, counted, time.time()))
+            self.keeper.done(tp, last + 1)
             return True
 
     async def _score_degraded(self, tp: TP, events: Events) -> None:
@@ -126,11 +126,23 @@ class Worker:
         source = Source(tp.topic, tp.partition)
         async with self.lanes.at_work(tp):
             self.keeper.counted.discard(tp)
-            decoded = _decode(source, events, await self.keeper.sent_before(tp))
+            await self.keeper.look_at_sent(tp)
+            decoded = score.decode(source, await self._records(tp, events))
             counted = [score.NOT_COUNTED] * len(decoded.observations)
             scored = self._encode(source, decoded, counted, time.time())
             await self._send_all(tp, decoded, scored)
+            self.keeper.done(tp, events[-1].message.offset + 1)
             self.metrics.degraded_scores.inc(len(scored.scores))
+
+    async def _records(self, tp: TP, events: Events) -> list[Record]:
+        async def read(start: int, stop: int) -> list[Record]:
+            servers = self._settings.kafka_bootstrap_servers
+            found: list[Record] = await self._kafka(reader.between, servers, tp.topic, tp.partition, start, stop)
+            return found
+
+        batches: list[list[Record]] = [event.value for event in events]
+        records = await gaps.filled(batches, self.keeper.next[tp], read)
+        return [record for record in records if record.offset >= self.keeper.sent[tp]]
 
     async def _send_all(self, tp: TP, decoded: score.Decoded, scored: score.Scored) -> None:
         """Send what came of a record batch: dead letters first, since a score says that all before it is done."""
@@ -180,7 +192,3 @@ class Worker:
 
     def _forget(self, event: EventT[Any]) -> None:
         self._app.consumer.forget(event.message)
-
-
-def _decode(source: Source, events: Events, sent: int) -> score.Decoded:
-    return score.decode(source, [record for event in events for record in event.value if record.offset >= sent])

@@ -77,6 +77,31 @@ def test_signs_of_life_keep_it_alive(answers: list[dict[Partition, Place] | None
         if len(shown) < 20:
             progress.give_sign()
 
-    watchdog.start(None, progress, 0.1, show, ended).join(30)  # type: ignore[arg-type]
+    watchdog.start(None, progress, 0.1, show, exit_=ended).join(30)  # type: ignore[arg-type]
     assert ended.codes == [EXIT_CODE]
     assert len(shown) >= 20
+
+
+def test_one_partition_that_hangs_is_not_hidden_by_others(answers: list[dict[Partition, Place] | None]) -> None:
+    """Each partition has its own patience: acks of another one are no progress of this one."""
+    other = ("impressions", 1)
+    answers.append({TP: Place(0, 5, 0), other: Place(0, 10_000, 0)})
+    progress, ended = Progress(), Ended()
+    progress.assign([TP, other])
+
+    def show(_: dict[Partition, Place]) -> None:
+        progress.acked[other] += 1
+
+    watchdog.start(None, progress, 0.1, show, exit_=ended).join(30)  # type: ignore[arg-type]
+    assert ended.codes == [EXIT_CODE]
+
+
+def test_who_is_asked_to_end_has_only_so_long(
+    answers: list[dict[Partition, Place] | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that can not end in order, since a server it needs for that is away, ends all the same."""
+    monkeypatch.setattr(watchdog, "END_SECONDS", 0.05)
+    answers.append(DONE)
+    ended = Ended()
+    watchdog.start(None, Progress(), 0.1, is_ending=lambda: True, exit_=ended).join(30)  # type: ignore[arg-type]
+    assert ended.codes == [EXIT_CODE]

@@ -198,7 +198,7 @@ def test_a_group_set_to_an_older_offset_scores_nothing_twice(system: System, row
         assert three.end() == 0
     # Those whose replies Redis still holds are answered from them: their scores were gone.
     places = [(score["partition"], score["offset"]) for score in sent(system)]
-    assert len(places) == len(set(places)) < 7_000
+    assert len(places) == len(set(places))
     assert count_errors(system) == 0
 
 
