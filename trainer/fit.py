@@ -17,7 +17,7 @@ from catboost import CatBoostClassifier, Pool
 
 from features.definition import FEATURE_NAMES
 from trainer import build_features
-from trainer.build_features import Built, Features
+from trainer.build_features import Features, Part
 from trainer.stage import Advance, folder_of, quiet, read_json, write_json
 
 CARD = "fit.json"
@@ -70,7 +70,7 @@ def fit_features(features: Path, out: Path, parameters: FitParameters, progress:
     return fitted
 
 
-def train_part(features: Features, built: Built) -> Built:
+def train_part(features: Features, built: Part) -> Part:
     """The rows to fit on: without the first hour's, whose empty tables would teach that tables say nothing."""
     return built.between(features.first_hour + 1, features.train_until)
 
