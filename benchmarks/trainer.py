@@ -133,7 +133,8 @@ def _table(costs: Costs) -> Table:
 
 
 def _markdown(costs: Costs) -> str:
-    lines = [_HEADER, ["---"] * len(_HEADER), *_cells(costs)]
+    complete = {size: stages for size, stages in costs.items() if len(stages) == len(STAGES)}
+    lines = [_HEADER, ["---"] * len(_HEADER), *_cells(complete)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
