@@ -34,8 +34,9 @@ test-integration: setup  ## The part with a real broker and a real Redis
 bench: setup  ## Measure beside other frameworks, latency and growth; results in out/bench; ARGS="--only ours,limit"
 	$(BIN)/ctr bench $(ARGS)
 
-repro: setup  ## Run what is not up to date of the DVC pipeline, dvc.yaml; parameters in params.yaml
+repro: setup  ## Run what is not up to date of the DVC pipeline, with params.yaml, and log the result to MLflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+	-$(BIN)/ctr track --work out/pipeline
 
 push: remote  ## Send what the pipeline made to S3: S3_BUCKET, and AWS_ENDPOINT_URL, AWS_DEFAULT_REGION, AWS keys
 	$(BIN)/dvc push

@@ -1,9 +1,11 @@
 """What training costs at growing sizes of log: seconds and peak memory of each stage.
 
     python -m benchmarks.trainer --rows 1000000 --rows 4000000
+    python -m benchmarks.trainer --docs docs/training.md
 
-Each stage is a process of its own, as `dvc repro` starts it. Ended early, it goes on after the last complete stage.
-Peak memory is the process' resident set, mapped files included.
+Each stage is a process of its own, as `dvc repro` starts it, with the parameters of params.yaml. Ended early, it goes
+on after the last complete stage; sizes measured before are not measured again: remove out/bench/trainer/costs.json for
+that. Peak memory is the process' resident set, mapped files included.
 """
 
 import os
@@ -19,17 +21,19 @@ from rich.console import Console
 from rich.table import Table
 
 OUT = Path("out/bench/trainer")
+COSTS = OUT / "costs.json"
 STAGES = ("prepare", "build-features", "fit", "evaluate", "publish")
 DEFAULT_ROWS = [1_000_000, 4_000_000]
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 class Cost(msgspec.Struct, frozen=True):
     """What a stage cost."""
 
-    seconds: float
+    seconds: float  # on the clock, others on the machine included
     cpu_seconds: float  # user and system, of all threads
     peak_gib: float
-    load_before: float  # processes that ran or waited for a core, averaged over a minute, before it and at its end
+    load_before: float  # processes that ran or waited for a core, averaged over a minute
     load_after: float
 
 
@@ -38,49 +42,35 @@ Costs = dict[int, dict[str, Cost]]  # rows -> stage -> cost
 
 def main(
     rows: Annotated[list[int] | None, typer.Option(help="Sizes of log, each simulated once.")] = None,
-    threads: Annotated[int, typer.Option(help="Of the fit.")] = 2,
-    iterations: Annotated[int, typer.Option(help="Trees.")] = 300,
+    docs: Annotated[
+        Path | None, typer.Option(help="Markdown file whose table is written; nothing is measured.")
+    ] = None,
 ) -> None:
     """Simulate, run the stages, print the table, write out/bench/trainer/costs.json."""
-    OUT.mkdir(parents=True, exist_ok=True)
+    if docs:
+        before, rest = docs.read_text(encoding="utf-8").split(_BEGIN)
+        docs.write_text(f"{before}{_BEGIN}\n{_markdown(_known())}{_END}{rest.split(_END)[1]}", encoding="utf-8")
+        return
     for size in rows or DEFAULT_ROWS:
-        folder = OUT / str(size)
-        log = _simulated(folder, size)
-        parameters = {
-            "log": str(log.resolve()),
-            "features": {"test_hours": 24, "weight": 20.0},
-            "fit": {"iterations": iterations, "threads": threads},
-        }
-        (folder / "params.yaml").write_bytes(msgspec.yaml.encode(parameters))
-        for stage in STAGES:
+        _measure(OUT / str(size), size)
+    Console().print(_table(_known()))
+
+
+def _measure(folder: Path, size: int) -> None:
+    """Run the stages that are not measured yet."""
+    parameters = msgspec.yaml.decode(Path("params.yaml").read_bytes())
+    log = _simulated(folder, size).resolve()
+    (folder / "params.yaml").write_bytes(msgspec.yaml.encode(parameters | {"log": str(log)}))
+    for stage in STAGES:
+        if stage not in _known().get(size, {}):
+            cost = _run(stage, folder)
             costs = _known()
-            if stage not in costs.get(size, {}):
-                cost = _run(stage, folder)
-                costs = _known()
-                costs.setdefault(size, {})[stage] = cost
-                (OUT / "costs.json").write_bytes(msgspec.json.format(msgspec.json.encode(costs)) + b"\n")
-    Console().print(table(_known()))
-
-
-def table(costs: Costs) -> Table:
-    """A row a size: seconds, CPU seconds and peak memory of each stage."""
-    shown = Table("rows", *STAGES, "in all", "us a row", title="wall s / CPU s / peak GiB", title_justify="left")
-    for size, stages in sorted(costs.items()):
-        cells = [_cell(stages[stage]) if stage in stages else "" for stage in STAGES]
-        seconds = sum(cost.seconds for cost in stages.values())
-        cpu = sum(cost.cpu_seconds for cost in stages.values())
-        peak = max(cost.peak_gib for cost in stages.values())
-        shown.add_row(f"{size:,}", *cells, f"{seconds:.0f} / {cpu:.0f} / {peak:.1f}", f"{cpu / size * 1e6:.1f}")
-    return shown
-
-
-def _cell(cost: Cost) -> str:
-    return f"{cost.seconds:.0f} / {cost.cpu_seconds:.0f} / {cost.peak_gib:.1f}"
+            costs.setdefault(size, {})[stage] = cost
+            COSTS.write_bytes(msgspec.json.format(msgspec.json.encode(costs)) + b"\n")
 
 
 def _known() -> Costs:
-    path = OUT / "costs.json"
-    return msgspec.json.decode(path.read_bytes(), type=Costs) if path.is_file() else {}
+    return msgspec.json.decode(COSTS.read_bytes(), type=Costs) if COSTS.is_file() else {}
 
 
 def _simulated(folder: Path, size: int) -> Path:
@@ -108,6 +98,44 @@ def _run(stage: str, folder: Path) -> Cost:
         load_before=round(load_before, 1),
         load_after=round(os.getloadavg()[0], 1),
     )
+
+
+def _cells(costs: Costs) -> list[list[str]]:
+    """A row a size: wall and CPU seconds and peak memory of each stage, and of all."""
+    rows = []
+    for size, stages in sorted(costs.items()):
+        whole = Cost(
+            sum(cost.seconds for cost in stages.values()),
+            sum(cost.cpu_seconds for cost in stages.values()),
+            max(cost.peak_gib for cost in stages.values()),
+            0,
+            0,
+        )
+        known = [_shown(stages[stage]) if stage in stages else "" for stage in STAGES]
+        complete = len(stages) == len(STAGES)
+        each = f"{whole.cpu_seconds / size * 1e6:.0f}" if complete else ""
+        rows.append([f"{size:,}", *known, _shown(whole) if complete else "", each])
+    return rows
+
+
+def _shown(cost: Cost) -> str:
+    return f"{cost.seconds:,.0f} / {cost.cpu_seconds:,.0f} / {cost.peak_gib:.1f}"
+
+
+_HEADER = ("rows", *STAGES, "in all", "CPU us a row")
+
+
+def _table(costs: Costs) -> Table:
+    shown = Table(*_HEADER, title="wall s / CPU s / peak GiB", title_justify="left")
+    for cells in _cells(costs):
+        shown.add_row(*cells)
+    return shown
+
+
+def _markdown(costs: Costs) -> str:
+    complete = {size: stages for size, stages in costs.items() if len(stages) == len(STAGES)}
+    lines = [_HEADER, ["---"] * len(_HEADER), *_cells(complete)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -94,10 +94,12 @@ def fit(params: Params = PARAMS) -> None:
 @app.command()
 def evaluate() -> None:
     """Judge the model on the test hours."""
+    from trainer import build_features as built
     from trainer.evaluate import evaluate as judge
 
+    made, rows = built.read(FEATURES)
     with show.progress() as stage:
-        judge(FEATURES, FIT, EVALUATION, stage("evaluate", None))
+        judge(FEATURES, FIT, EVALUATION, stage("evaluate", len(rows.between(made.train_until).hours)))
 
 
 @app.command()

@@ -8,19 +8,19 @@ import pytest
 
 from features.definition import FEATURE_NAMES
 from trainer import curves
-from trainer.build_features import Built
+from trainer.build_features import Part
 from trainer.quality import quality
 
 HOURS = np.repeat(np.array([14103123, 14110100, 14110101], dtype=np.int32), 200)
 
 
-def made_up(click_rate: float = 0.3) -> tuple[Built, np.ndarray]:
+def made_up(click_rate: float = 0.3) -> tuple[Part, np.ndarray]:
     """600 test rows over two days, with predictions that say something."""
     draw = np.random.default_rng(1)
     rows = np.zeros((600, len(FEATURE_NAMES)), dtype=np.float32)
     rows[:, FEATURE_NAMES.index("banner_pos")] = draw.integers(0, 2, 600)
     clicks = (draw.random(600) < click_rate).astype(np.int8)
-    return Built(rows, clicks, HOURS, {}, 0.3), np.clip(0.2 + 0.2 * clicks + 0.3 * draw.random(600), 0, 1)
+    return Part(rows, clicks, HOURS), np.clip(0.2 + 0.2 * clicks + 0.3 * draw.random(600), 0, 1)
 
 
 def test_days_and_slices_have_their_own_figures(tmp_path: Path) -> None:

@@ -24,13 +24,14 @@ import pandas as pd
 import pyarrow as pa
 
 from features.definition import FEATURE_NAMES
-from model.tables import Tables, read_tables, write_tables
+from model.tables import Tables, write_tables
 from trainer import prepare
 from trainer.causal import Pass, Rows
 from trainer.prepare import Chunk
 from trainer.stage import Advance, folder_of, quiet, read_json, write_json
 
 CARD = "features.json"
+TABLES = "tables"  # the folder of model.tables
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -43,19 +44,31 @@ class Features(msgspec.Struct, frozen=True):
     weight: float  # impressions that the prior is worth
 
 
-class Built(NamedTuple):
-    """Rows and labels, in time order, and the tables that are published."""
+class Part(NamedTuple):
+    """Rows and labels of a span of hours, in time order."""
 
     rows: Rows  # (impressions, features)
     clicks: npt.NDArray[np.int8]
     hours: npt.NDArray[np.int32]  # YYMMDDHH
+
+    def between(self, from_hour: int, until_hour: int = 99123124) -> "Part":
+        """The part with from_hour <= hour < until_hour (YYMMDDHH); views, no copies."""
+        start, stop = np.searchsorted(self.hours, [from_hour, until_hour]).tolist()
+        return Part(self.rows[start:stop], self.clicks[start:stop], self.hours[start:stop])
+
+
+class Built(NamedTuple):
+    """All that is built of a log: rows and labels, and the tables that are published."""
+
+    rows: Rows
+    clicks: npt.NDArray[np.int8]
+    hours: npt.NDArray[np.int32]
     tables: Tables
     prior: float
 
-    def between(self, from_hour: int, until_hour: int = 99123124) -> "Built":
-        """The part with from_hour <= hour < until_hour (YYMMDDHH); views, no copies."""
-        start, stop = np.searchsorted(self.hours, [from_hour, until_hour]).tolist()
-        return self._replace(rows=self.rows[start:stop], clicks=self.clicks[start:stop], hours=self.hours[start:stop])
+    def between(self, from_hour: int, until_hour: int = 99123124) -> Part:
+        """As of a part."""
+        return Part(self.rows, self.clicks, self.hours).between(from_hour, until_hour)
 
 
 def build_features(prepared: Path, out: Path, train_until: int, weight: float, progress: Advance = quiet) -> Features:
@@ -83,21 +96,20 @@ def build_features(prepared: Path, out: Path, train_until: int, weight: float, p
             _write(part, log.rows, start, chunk, causal.rows(chunk))
             start += len(chunk.columns)
             progress(len(chunk.columns))
-        write_tables(part / "tables", causal.tables())
+        write_tables(part / TABLES, causal.tables())
         features = Features(FEATURE_NAMES, log.first(), train_until, causal.prior(), weight)
         write_json(part / CARD, features)
     return features
 
 
-def read(folder: Path) -> tuple[Features, Built]:
-    """Built features; rows, clicks and hours are mapped, not read.
+def read(folder: Path) -> tuple[Features, Part]:
+    """Built features without the tables. They are mapped, not read: what a caller touches is read.
 
     Raises:
         ValueError: the folder is none of `build_features`.
     """
     features = read_json(folder / CARD, Features)
-    rows, clicks, when = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("rows", "clicks", "hours"))
-    return features, Built(rows, clicks, when, read_tables(folder / "tables"), features.prior)
+    return features, Part(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Part._fields))
 
 
 def build(log: pd.DataFrame, train_until: int, weight: float, progress: Advance = quiet) -> Built:

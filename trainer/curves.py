@@ -16,14 +16,14 @@ from msgspec.structs import asdict
 from sklearn.metrics import roc_curve
 
 from features.definition import FEATURE_NAMES
-from trainer.build_features import Built
+from trainer.build_features import Part
 from trainer.quality import quality
 
 POINTS, BINS = 200, 20
 _SLICED_BY = ("banner_pos", "device_id_known", "hour_of_day")
 
 
-def write(folder: Path, test: Built, predictions: npt.NDArray[np.float64]) -> None:
+def write(folder: Path, test: Part, predictions: npt.NDArray[np.float64]) -> None:
     """Write the four tables; without test rows, or with clicks of one kind, those that need them have a header only."""
     _roc(test.clicks, predictions).to_csv(folder / "roc.csv", index=False)
     _calibration(test.clicks, predictions).to_csv(folder / "calibration.csv", index=False)
@@ -60,7 +60,7 @@ def _figures(
     return pd.DataFrame([{name: part} | asdict(quality(clicks[rows], predictions[rows])) for part, rows in parts])
 
 
-def _slices(test: Built) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+def _slices(test: Part) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     for name in _SLICED_BY:
         column = test.rows[:, FEATURE_NAMES.index(name)]
         for value in np.unique(column).tolist():

@@ -5,6 +5,7 @@ fit/
   fit.json    what it was fitted on
 """
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from catboost import CatBoostClassifier, Pool
 
 from features.definition import FEATURE_NAMES
 from trainer import build_features
-from trainer.build_features import Built, Features
+from trainer.build_features import Features, Part
 from trainer.stage import Advance, folder_of, quiet, read_json, write_json
 
 CARD = "fit.json"
@@ -69,7 +70,7 @@ def fit_features(features: Path, out: Path, parameters: FitParameters, progress:
     return fitted
 
 
-def train_part(features: Features, built: Built) -> Built:
+def train_part(features: Features, built: Part) -> Part:
     """The rows to fit on: without the first hour's, whose empty tables would teach that tables say nothing."""
     return built.between(features.first_hour + 1, features.train_until)
 
@@ -116,12 +117,23 @@ def fit(
         allow_writing_files=False,
         verbose=False,
     )
-    # Columns of a frame are read where they are, mapped files too; CatBoost would copy a matrix.
-    pool = Pool(pd.DataFrame(rows, columns=list(FEATURE_NAMES), copy=False), clicks)
-    model.fit(pool, callbacks=[_Progress(progress)])
+    model.fit(_quantized(rows, clicks), callbacks=[_Progress(progress)])
     model.set_feature_names(list(FEATURE_NAMES))
     metadata = model.get_metadata()
     for varying in ("train_finish_time", "model_guid"):  # these alone would make equal models differ
         if varying in metadata:
             metadata[varying] = ""
     return model
+
+
+def _quantized(rows: npt.NDArray[np.float32], clicks: npt.NDArray[np.int8]) -> Pool:
+    """A byte a value, which is all that CatBoost fits on; at full size the rows are four times that.
+
+    The columns of a frame are read where they are, mapped files too; a matrix would be copied. CatBoost keeps them
+    mapped to the end, so the pages that were read are given back here: they are the file's and come again if asked for.
+    """
+    pool = Pool(pd.DataFrame(rows, columns=list(FEATURE_NAMES), copy=False), clicks)
+    pool.quantize()
+    if isinstance(rows, np.memmap):
+        rows._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # numpy's name for what it mapped
+    return pool

@@ -7,6 +7,7 @@ import msgspec
 from model import bundle, drift
 from model.bundle import Card
 from model.predict import predictor
+from model.tables import read_tables
 from trainer import build_features, evaluate, fit
 from trainer.stage import folder_of
 
@@ -33,7 +34,7 @@ def publish(features: Path, fitted: Path, evaluation: Path, out: Path) -> Card:
         return bundle.save(
             part,
             model,
-            built.tables,
+            read_tables(features / build_features.TABLES),
             prior=made.prior,
             weight=made.weight,
             trained_from=made.first_hour,
