@@ -3,8 +3,6 @@
 import fakes
 
 from benchmarks.contenders import scoring
-from features.keys import keys
-from features.windows import observe
 from schemas import hours
 from schemas.impression import NULL_DEVICE_ID
 
@@ -21,18 +19,3 @@ def test_answers_reach_the_entities_that_asked() -> None:
     """Two numbers a name, handed out again in the order of COUNT_NAMES."""
     asked = scoring.wanted("", [fakes.impression(), fakes.impression(device_id="")])
     assert scoring.counts_of(asked, [1, 2, 3, 4, 5, 6, 7, 8]) == [(1, 2, 3, 4, 3, 4), (5, 6, 0, 0, 7, 8)]
-
-
-def test_pipelined_replies_give_the_counts_of_the_definition() -> None:
-    """HINCRBY and HGETALL, summed, are what `features.windows` counts."""
-    shown = fakes.click_log(60, hours_spanned=40)
-    stored: dict[str, dict[bytes, bytes]] = {}
-    asked = scoring.wanted("", shown)
-    replies: list[object] = []
-    for name, hour in zip(asked.names, asked.hours, strict=True):
-        tiles = stored.setdefault(name, {})
-        tiles[b"%d" % hour] = b"%d" % (int(tiles.get(b"%d" % hour, 0)) + 1)
-        replies += (int(tiles[b"%d" % hour]), dict(tiles), 1)
-    state: dict[str, dict[int, int]] = {}
-    expected = [observe(state, keys(one), hours.index(one.hour)) for one in shown]
-    assert scoring.counted(asked, replies) == expected

@@ -1,7 +1,4 @@
-"""A hand-written loop on confluent-kafka, as a good engineer would write it: batches all the way, one Lua call each.
-
-Chosen by trial: one Lua call counts a batch several times faster than the same commands in a redis-py pipeline.
-"""
+"""A hand-written loop on confluent-kafka, as a good engineer would write it: batches all the way, one Lua call each."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""A Faust agent by its manual: `take_events`, a pipelined Redis call a batch, `topic.send` for each score.
+"""A Faust agent by its manual: `take_events`, one Redis call a batch, `topic.send` for each score.
 
 Raw bytes in and out: Faust's own codecs and Records would only be slower.
 """
@@ -42,23 +42,23 @@ def make_app(given: Options) -> faust.App:
     )
     app.boot_strategy.enable_web = False
     scores = app.topic(given.scores, key_type=bytes, value_type=bytes)
-    client = redis.asyncio.Redis.from_url(given.redis)
+    run = redis.asyncio.Redis.from_url(given.redis).register_script(scoring.lua_source())
     encode = scoring.encoder(given.bundle)
 
     @app.agent(app.topic(given.impressions, key_type=bytes, value_type=bytes))
     async def score(stream: Any) -> None:
         async for events in stream.take_events(BATCH, within=WITHIN_SECONDS):
-            await _score(events, client, given.group, encode, scores.send)
+            await _score(events, run, given.group, encode, scores.send)
 
     return app
 
 
-async def _score(events: Any, client: Any, group: str, encode: scoring.Encode, send: Callable[..., Any]) -> None:
+async def _score(events: Any, run: Any, group: str, encode: scoring.Encode, send: Callable[..., Any]) -> None:
     decoded = [(event, scoring.decode(event.value)) for event in events]
     taken = [(event, one) for event, one in decoded if one is not None]
     shown = [one for _, one in taken]
     asked = scoring.wanted(f"{group}:", shown)
-    counts = scoring.counted(asked, await scoring.pipeline(client.pipeline(transaction=False), asked).execute())
+    counts = scoring.counts_of(asked, await run(*scoring.lua(asked)) if shown else [])
     places = [(event.message.partition, event.message.offset) for event, _ in taken]
     for (event, _), value in zip(taken, encode(shown, places, counts, time.time()), strict=True):
         await send(key=event.key, value=value)

@@ -4,12 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import fakes
 import pytest
 import redis.asyncio
 
 from benchmarks import growth, results
+from benchmarks.contenders import confluent_loop
 from benchmarks.inputs import Recipe
 from benchmarks.run import CONTENDERS, Plan, run
+from features.keys import keys
+from features.windows import State, observe
+from schemas import hours
 from store.dump import dump
 from store.settings import StoreSettings
 
@@ -57,3 +62,12 @@ async def test_the_fill_is_what_the_store_writes(redis_url: str) -> None:
     assert {len(tiles) for tiles in state.values()} == {1, 2, 3}
     assert all(last_hour - 24 < hour <= last_hour for tiles in state.values() for hour in tiles)
     assert {count for tiles in state.values() for count in tiles.values()} == {1, 2, 3}
+
+
+def test_the_contenders_count_as_the_definition_does(redis_url: str) -> None:
+    """The Lua call that they share gives the counts of `features.windows`, batch after batch."""
+    shown = fakes.click_log(600, hours_spanned=40)
+    count = confluent_loop.counter(redis_url, f"counted-{uuid4()}")
+    state: State = {}
+    expected = [observe(state, keys(one), hours.index(one.hour)) for one in shown]
+    assert count(shown[:250]) + count(shown[250:]) == expected
