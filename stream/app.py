@@ -15,7 +15,7 @@ from yarl import URL
 
 from model import bundle
 from store.settings import StoreSettings
-from stream import lag, watchdog
+from stream import garbage, lag, watchdog
 from stream.settings import StreamSettings
 from stream.transport import RecordBatchSchema
 from stream.worker import Worker
@@ -59,6 +59,8 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
     @app.task
     async def watch_memory() -> None:
         await worker.watch_memory()
+
+    app.task(garbage.collect_now_and_then)
 
     @app.on_partitions_assigned.connect
     async def resume(_: faust.App, assigned: set[TP], **__: Any) -> None:

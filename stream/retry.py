@@ -77,20 +77,27 @@ def retrying(
             is_refused = isinstance(error, _REFUSALS) and waited > refused_after
             return should_stop() or is_refused or (longest_wait is not None and waited > longest_wait)
 
-        def say(state: RetryCallState) -> None:
+        def say(error: BaseException | None) -> None:
             on_try()
-            error = state.outcome.exception() if state.outcome else None
             status.wait(who, what, f"{type(error).__name__}: {error}")
 
         slow = asyncio.get_running_loop().call_later(
             SLOW_AFTER, status.wait, who, what, f"no answer for {SLOW_AFTER:.0f} s"
         )
         try:
+            try:
+                return await call(
+                    *arguments
+                )  # mostly the only try; tenacity would cost more than a small batch's scoring
+            except Exception as error:
+                if should_stop() or not passes_by_itself(error):
+                    raise
+                say(error)
             return await AsyncRetrying(
                 retry=retry_if_exception(passes_by_itself),
                 wait=wait_random_exponential(multiplier=0.05, max=longest_pause),
                 stop=is_enough,
-                before_sleep=say,
+                before_sleep=lambda state: say(state.outcome.exception() if state.outcome else None),
                 reraise=True,
             )(call, *arguments)
         except _REFUSALS as error:
