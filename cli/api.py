@@ -25,13 +25,16 @@ def api(
     """
     import uvicorn
 
+    from api import logs
     from api.metrics import DIRECTORY
     from api.settings import ApiSettings
     from model.bundle import verify
 
     if bundle:
         os.environ["BUNDLE"] = str(bundle)  # the server's processes read their settings themselves
-    verify(ApiSettings().bundle)  # what is wrong with it is said here, in one line
+    settings = ApiSettings()
+    verify(settings.bundle)  # what is wrong with it is said here, in one line
+    logs.configure(settings)
     with tempfile.TemporaryDirectory(prefix="ctr-api-metrics-") as folder:
         if processes > 1:
             os.environ.setdefault(DIRECTORY, folder)

@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from api.settings import ApiSettings
 from store.settings import StoreSettings
 from stream.settings import StreamSettings
 
 README = Path(__file__).parents[1] / "README.md"
 
-FIELDS = [(settings, name) for settings in (StoreSettings, StreamSettings) for name in settings.model_fields]
+FIELDS = [
+    (settings, name) for settings in (StoreSettings, StreamSettings, ApiSettings) for name in settings.model_fields
+]
 
 
 @pytest.mark.parametrize(("settings", "name"), FIELDS, ids=[name.upper() for _, name in FIELDS])
