@@ -1,4 +1,4 @@
-"""The page as a file; tests/integration/test_api_page.py tries it in a browser."""
+"""The page as a file; tests/integration/test_api_browser.py tries it in a browser."""
 
 import re
 
