@@ -3,7 +3,7 @@
 `ctr api` and `uvicorn api.app:app` start it; `app` is made when it is first asked for.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
 from importlib.metadata import version
@@ -22,10 +22,9 @@ from api.problems import ProblemError
 from api.service import Service, service, warm_up
 from api.settings import ApiSettings
 from model import bundle
-from model.bundle import Bundle
-from model.samples import Sample, samples
+from model.samples import samples
 from store.client import connect
-from store.peek import Peek, peeker
+from store.peek import peeker
 from store.settings import StoreSettings
 
 logger = structlog.get_logger(__name__)
@@ -48,19 +47,12 @@ def from_settings(settings: ApiSettings, store_settings: StoreSettings) -> FastA
     """
     served = bundle.load(settings.bundle)
     peek = peeker(connect(store_settings), store_settings)
-    return make_app(settings, served, samples(settings.bundle, served.card), peek)
+    return make_app(service(settings, served, samples(settings.bundle, served.card), peek))
 
 
-def make_app(settings: ApiSettings, served: Bundle, tries: Sequence[Sample], peek: Peek) -> FastAPI:
-    """The app over a bundle and a store.
-
-    Args:
-        settings: of the API.
-        served: what scores.
-        tries: impressions that the page offers, at least one; the first warms the model up.
-        peek: of the store.
-    """
-    parts = service(settings, served, tries, peek)
+def make_app(parts: Service) -> FastAPI:
+    """The app over its parts."""
+    settings = parts.settings
     app = FastAPI(
         title="ctr-stream",
         version=version("ctr-stream"),

@@ -27,7 +27,14 @@ class Service:
 
 
 def service(settings: ApiSettings, bundle: Bundle, samples: Sequence[Sample], peek: Peek) -> Service:
-    """Put the parts together."""
+    """Put the parts together.
+
+    Args:
+        settings: of the API.
+        bundle: what scores.
+        samples: impressions that the page offers, at least one; the first warms the model up.
+        peek: of the store.
+    """
     metrics = Metrics(bundle)
     count = counter(peek, metrics, degraded=settings.api_degraded)
     score = scorer(bundle, count, metrics)

@@ -8,6 +8,7 @@ import fakes
 import httpx
 
 from api.app import make_app
+from api.service import service
 from api.settings import ApiSettings
 from model.bundle import Bundle
 from model.samples import Sample
@@ -26,7 +27,7 @@ async def serving(served: Bundle | None = None, **settings: Any) -> AsyncIterato
     """An API with these settings."""
     served = served or fakes.bundle()
     peeked = fakes.Peeked()
-    app = make_app(ApiSettings(**settings), served, [Sample("made up", fakes.impression())], peeked)
+    app = make_app(service(ApiSettings(**settings), served, [Sample("made up", fakes.impression())], peeked))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield Api(client, peeked, served)
