@@ -94,7 +94,12 @@ def from_mapping(fields: Mapping[str, Any]) -> Impression:
     Raises:
         DecodeError: as `decode`.
     """
-    return _convert({name: fields[name] for name in FIELDS if name in fields})
+    try:
+        found = msgspec.convert(fields, Impression, strict=False)
+    except msgspec.ValidationError:
+        return _convert(fields)
+    is_whole = hours.is_hour(found.hour) and _encodable("".join([getattr(found, name) for name in STRING_FIELDS]))
+    return found if is_whole else _convert(fields)
 
 
 def faults(fields: Mapping[str, Any]) -> list[DecodeError]:
@@ -133,7 +138,7 @@ def _parsed(digits: str) -> int:
     return int(digits[:400])
 
 
-def _convert(found: dict[str, Any]) -> Impression:
+def _convert(found: Mapping[str, Any]) -> Impression:
     return Impression(**{name: _value(name, found) for name in FIELDS})
 
 

@@ -325,3 +325,18 @@ def test_all_faults_are_found_at_once() -> None:
         "C14": Reason.WRONG_TYPE,
     }
     assert faults(fakes.fields()) == []
+
+
+@given(strategies.json_objects())
+def test_a_mapping_is_taken_and_rejected_as_its_json_is(payload: bytes) -> None:
+    """Query parameters mean what the same fields mean in a message, and are refused for the same reason."""
+    found = json.loads(payload)
+    try:
+        wanted: object = decode(payload)
+    except DecodeError as error:
+        wanted = (error.reason, error.field)
+    try:
+        got: object = from_mapping(found)
+    except DecodeError as error:
+        got = (error.reason, error.field)
+    assert got == wanted
