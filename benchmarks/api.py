@@ -22,6 +22,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import numpy as np
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -55,11 +56,12 @@ class Measured(NamedTuple):
     requests_per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float  # of the server's processes, a request: what a busy machine changes least
 
 
 @contextmanager
-def serving(command: Sequence[str], environment: dict[str, str]) -> Iterator[str]:
-    """A server's address while it runs."""
+def serving(command: Sequence[str], environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
+    """A server's address and process while it runs."""
     process = subprocess.Popen(
         [sys.executable, *command], env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -70,7 +72,7 @@ def serving(command: Sequence[str], environment: dict[str, str]) -> Iterator[str
             if not line:
                 raise RuntimeError(f"{' '.join(command)} did not start: {said}")
             said += line
-        yield re.findall(r"running on (http://[\d.:]+)", said)[0]
+        yield re.findall(r"running on (http://[\d.:]+)", said)[0], psutil.Process(process.pid)
     finally:
         process.terminate()
         process.communicate()
@@ -98,15 +100,23 @@ async def ask(url: str, requests: Sequence[bytes], connections: int) -> list[tup
         writer.close()
 
     await asyncio.gather(*(work() for _ in range(connections)))
-    return [one for one in found if one[0] > end - SECONDS]
+    return found
 
 
-def measure(server: str, url: str, requests: Sequence[bytes], connections: int) -> Measured:
+def measure(server: str, url: str, process: psutil.Process, requests: Sequence[bytes], connections: int) -> Measured:
     """One trial."""
+    before = cpu_seconds(process)
     found = asyncio.run(ask(url, requests, connections))
-    milliseconds = [took * 1000 for _, took in found]
+    used = cpu_seconds(process) - before
+    milliseconds = [took * 1000 for at, took in found if at > found[-1][0] - SECONDS]
     p50, p99 = np.percentile(milliseconds, (50, 99))
-    return Measured(server, connections, len(found) / SECONDS, float(p50), float(p99))
+    return Measured(server, connections, len(milliseconds) / SECONDS, float(p50), float(p99), used / len(found) * 1e6)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a server's processes have used so far."""
+    used = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return float(sum(one.user + one.system for one in used))
 
 
 async def count(payloads: Sequence[bytes], settings: StoreSettings) -> None:
@@ -133,9 +143,9 @@ def trials(log: Path, bundle: Path) -> Iterator[Measured]:
             environment = {"BUNDLE": str(bundle), "REDIS_URL": redis.address, "API_LOG_FORMAT": "json"}
             for _ in range(TRIALS):
                 for server, command in SERVERS.items():
-                    with serving(command, environment) as url:
+                    with serving(command, environment) as (url, process):
                         for connections in CONNECTIONS:
-                            yield measure(server, url, requests, connections)
+                            yield measure(server, url, process, requests, connections)
         finally:
             redis.kill()
 
@@ -143,14 +153,22 @@ def trials(log: Path, bundle: Path) -> Iterator[Measured]:
 def main(log: Path, bundle: Path) -> None:
     """Measure and show the medians."""
     measured = list(trials(log, bundle))
-    table = Table("server", "connections", "requests/s", "p50 ms", "p99 ms", title=f"GET /predict, median of {TRIALS}")
+    columns = ("server", "connections", "requests/s", "p50 ms", "p99 ms", "CPU us a request")
+    table = Table(*columns, title=f"GET /predict, median of {TRIALS}")
     medians = []
     for server in SERVERS:
         for connections in CONNECTIONS:
             own = [one for one in measured if (one.server, one.connections) == (server, connections)]
             figures = [statistics.median(column) for column in list(zip(*own, strict=True))[2:]]
             medians.append(Measured(server, connections, *figures))
-            table.add_row(server, str(connections), f"{figures[0]:,.0f}", f"{figures[1]:.2f}", f"{figures[2]:.2f}")
+            table.add_row(
+                server,
+                str(connections),
+                f"{figures[0]:,.0f}",
+                f"{figures[1]:.2f}",
+                f"{figures[2]:.2f}",
+                f"{figures[3]:.0f}",
+            )
     Console().print(table)
     out = Path("out/bench")
     out.mkdir(parents=True, exist_ok=True)
