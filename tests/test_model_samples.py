@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from features.definition import TABLES
+from features.windows import COUNT_NAMES
 from model import bundle
 from model.bundle import Bundle
 from model.samples import samples
@@ -26,10 +27,17 @@ def test_known_values_are_known_and_unknown_ones_are_not(bundle_folder: Path, bu
     assert not any(getattr(unknown.impression, field) in bundle_.tables[table] for field, table in SINGLE.items())
 
 
-def test_often_clicked_values_have_higher_rates_than_rarely_clicked_ones(bundle_folder: Path, bundle_: Bundle) -> None:
+def test_often_clicked_values_score_higher_than_rarely_clicked_ones(bundle_folder: Path, bundle_: Bundle) -> None:
     """The made-up log's clicks rise with the site's number: the samples tell them apart."""
     by_name = {one.name: one.impression for one in samples(bundle_folder, bundle_.card)}
     often, rarely = by_name["Values that are clicked often"], by_name["Values that are clicked rarely"]
-    for field, table in SINGLE.items():
-        assert bundle_.tables[table][getattr(often, field)] >= bundle_.tables[table][getattr(rarely, field)]
-    assert bundle_.predict([bundle_.build(often, (0,) * 6)]) > bundle_.predict([bundle_.build(rarely, (0,) * 6)])
+    assert often.site_id > rarely.site_id
+    (high,), (low,) = (bundle_.predict([bundle_.build(one, (0,) * len(COUNT_NAMES))]) for one in (often, rarely))
+    assert high > low
+
+
+def test_the_values_of_a_sample_go_together(bundle_folder: Path, bundle_: Bundle) -> None:
+    """The pairs of the first table over several fields were seen together."""
+    table = max(TABLES, key=lambda name: len(TABLES[name]))
+    for one in samples(bundle_folder, bundle_.card)[:-1]:
+        assert tuple(getattr(one.impression, field) for field in TABLES[table]) in bundle_.tables[table]
