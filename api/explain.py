@@ -14,7 +14,7 @@ class TableRate(msgspec.Struct, frozen=True):
 
     table: str
     value: str
-    ctr: float  # smoothed; the prior where the value was never seen
+    ctr: float  # smoothed, as in the row
     seen: bool
 
 
@@ -44,13 +44,12 @@ def explained(bundle: Bundle, shown: Impression, scored: Scored) -> Explained:
         for feature, value, log_odds in zip(FEATURE_NAMES, scored.row, explanation.by_feature, strict=True)
     ]
     contributions.sort(key=lambda one: -abs(one.log_odds))
-    tables = [_rate(bundle, table, shown) for table in TABLES]
+    row = dict(zip(FEATURE_NAMES, scored.row, strict=True))
+    tables = [_rate(bundle, table, shown, row[f"ctr_{table}"]) for table in TABLES]
     return Explained(scored.prediction, bundle.card.prior, tables, explanation.base, contributions)
 
 
-def _rate(bundle: Bundle, table: str, shown: Impression) -> TableRate:
+def _rate(bundle: Bundle, table: str, shown: Impression, rate: float) -> TableRate:
     values = tuple(getattr(shown, field) for field in TABLES[table])
-    found = bundle.tables[table].get(values if len(values) > 1 else values[0])
-    return TableRate(
-        table, " x ".join(map(str, values)), bundle.card.prior if found is None else found, found is not None
-    )
+    seen = (values if len(values) > 1 else values[0]) in bundle.tables[table]
+    return TableRate(table, " x ".join(map(str, values)), rate, seen)

@@ -8,7 +8,7 @@ No pickle. A folder that does not match the code or its own hashes is refused.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Bundle(NamedTuple):
     build: Build
     predict: Predict
     explain: Explain
-    tables: Mapping[str, Mapping[Value, float]]  # the smoothed CTR of each value ever seen
+    tables: Mapping[str, Container[Value]]  # the values that each lookup table knows
 
 
 def save(

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from features.definition import FEATURE_NAMES, TABLES
 from features.keys import keys
 from features.windows import COUNT_NAMES, observe
+from model.bundle import Bundle
 from schemas import hours, impression
 from schemas.impression import FIELDS, Impression
 
@@ -92,6 +93,20 @@ async def test_explain_gives_counts_tables_and_contributions(api: Api) -> None:
     assert sorted(one["feature"] for one in found["contributions"]) == sorted(FEATURE_NAMES)
     strengths = [abs(one["log_odds"]) for one in found["contributions"]]
     assert strengths == sorted(strengths, reverse=True)
+
+
+async def test_explain_tells_seen_values_from_unseen_ones(bundle_: Bundle) -> None:
+    """Over a trained bundle: each table's CTR is that of the row, and values that were trained on are said to be seen."""
+    known = fakes.click_log(1200)[0]
+    fields = json.loads(impression.encode(known))
+    row = dict(zip(FEATURE_NAMES, bundle_.build(known, (0,) * len(COUNT_NAMES)), strict=True))
+    async with serving(bundle_) as api:
+        found = (await api.client.get("/explain", params=fields)).json()
+        assert {one["table"]: one["ctr"] for one in found["tables"]} == {table: row[f"ctr_{table}"] for table in TABLES}
+        assert all(one["seen"] for one in found["tables"])
+        changed = (await api.client.get("/explain", params=fields | {"device_model": "new"})).json()
+    unseen = {one["table"] for one in changed["tables"] if not one["seen"]}
+    assert unseen == {table for table, names in TABLES.items() if "device_model" in names}
 
 
 async def test_the_model_card_and_the_samples_are_told(api: Api) -> None:
