@@ -96,7 +96,7 @@ async def test_explain_gives_counts_tables_and_contributions(api: Api) -> None:
 
 
 async def test_explain_tells_seen_values_from_unseen_ones(bundle_: Bundle) -> None:
-    """Over a trained bundle: each table's CTR is that of the row, and values that were trained on are said to be seen."""
+    """Each table's CTR is that of the row, and values that were trained on are said to be seen."""
     known = fakes.click_log(1200)[0]
     fields = json.loads(impression.encode(known))
     row = dict(zip(FEATURE_NAMES, bundle_.build(known, (0,) * len(COUNT_NAMES)), strict=True))
