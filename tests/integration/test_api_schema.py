@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api.app import make_app
+from api.service import service
 from api.settings import ApiSettings
 from model.samples import Sample
 
 pytestmark = pytest.mark.integration
 
-app = make_app(
-    ApiSettings(api_log_level="error"), fakes.bundle(), [Sample("made up", fakes.impression())], fakes.Peeked()
-)
+settings_ = ApiSettings(api_log_level="error")
+app = make_app(service(settings_, fakes.bundle(), [Sample("made up", fakes.impression())], fakes.Peeked()))
 schema = schemathesis.openapi.from_dict(app.openapi())
 schema.app = app
 
