@@ -73,7 +73,7 @@ class Worker:
         health.serve(self._settings.metrics_host, self._settings.metrics_port, self.status, self.metrics)
         self.status.wait("group", "group", "partitions are not assigned yet", logging.INFO)
         wait = retrying("Kafka", self._settings.retry_max_seconds, lambda: self._app.should_stop, self.status)
-        await wait(reader.answers, self._settings.kafka_bootstrap_servers)
+        await wait(reader.answers, self._settings)
 
     async def _score(self, events: Events) -> None:
         """Score record batches of one partition and ack them."""
