@@ -136,8 +136,7 @@ class Worker:
 
     async def _records(self, tp: TP, events: Events) -> list[Record]:
         async def read(start: int, stop: int) -> list[Record]:
-            servers = self._settings.kafka_bootstrap_servers
-            found: list[Record] = await self._kafka(reader.between, servers, tp.topic, tp.partition, start, stop)
+            found: list[Record] = await self._kafka(reader.between, self._settings, tp.topic, tp.partition, start, stop)
             return found
 
         batches: list[list[Record]] = [event.value for event in events]
