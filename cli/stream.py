@@ -1,5 +1,6 @@
 """Commands that run a worker, feed it and read what it says."""
 
+import asyncio
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import show
+from cli.reach import reach
 from cli.show import LOCAL_BROKER, Json, Servers
 
 if TYPE_CHECKING:
@@ -26,12 +28,17 @@ def worker(
     """
     import faust
 
+    from broker.check import check
+    from store.client import check as check_store
     from store.settings import StoreSettings
     from stream.app import make_app
     from stream.settings import StreamSettings
 
     settings = StreamSettings(bundle=bundle) if bundle else StreamSettings()
-    app = make_app(settings, StoreSettings())
+    store_settings = StoreSettings()
+    app = make_app(settings, store_settings)
+    check(settings)
+    asyncio.run(check_store(store_settings))
     app.finalize()
     faust.Worker(app, loglevel=log_level, redirect_stdouts=False).execute_from_commandline()
 
@@ -56,10 +63,11 @@ def produce(
     from replay import log as logs
     from replay.produce import produce as send
 
+    connection = reach(bootstrap_servers)
     rows = islice(logs.messages(log, from_hour, until_hour), limit)
     begun = time.monotonic()
     with show.progress() as stage:
-        sent = send(bootstrap_servers, topic, mixed(rows, broken), rate, stage("produce", limit))
+        sent = send(bootstrap_servers, topic, mixed(rows, broken), rate, stage("produce", limit), connection)
     seconds = time.monotonic() - begun
     show.result("Produced", {"topic": topic, "messages": sent, "messages_per_second": sent / seconds}, as_json)
 
@@ -99,10 +107,14 @@ def consume(
     """
     from replay import consume as reader
 
+    connection = reach(bootstrap_servers)
     found: list[Read] = []
     with show.progress() as stage:
         advance = stage("consume", limit)
-        for record in islice(reader.records(bootstrap_servers, topic, follow=follow, idle_seconds=idle_seconds), limit):
+        records = reader.records(
+            bootstrap_servers, topic, follow=follow, idle_seconds=idle_seconds, connection=connection
+        )
+        for record in islice(records, limit):
             found.append(record)
             advance(1)
     if out is None:

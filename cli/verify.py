@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import show
+from cli.reach import reach
 from cli.show import LOCAL_BROKER, Json, Servers
 
 
@@ -34,7 +35,7 @@ def verify(
     def records(place: str) -> list[consume.Read]:
         if place.endswith(".parquet"):
             return consume.saved(Path(place))
-        return list(consume.records(bootstrap_servers, place))
+        return list(consume.records(bootstrap_servers, place, connection=reach(bootstrap_servers)))
 
     found = [records(place) for place in (impressions, scores, dead_letters)]
     with show.progress() as stage:

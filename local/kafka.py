@@ -17,6 +17,7 @@ from pathlib import Path
 from local import folder as folders
 from local import jars, topics
 from local.errors import MissingError
+from local.secured import Secured
 from local.server import HOST, Server, accepts, free_ports, launch
 
 _JAVA_AT_LEAST = 17
@@ -38,7 +39,7 @@ process.roles={roles}
 node.id={node}
 controller.quorum.voters=1@{host}:{controller_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
 listeners={listeners}
 log.dirs={storage}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -61,6 +62,18 @@ share.coordinator.state.topic.min.isr=1
 log.cleaner.dedupe.buffer.size=4194304
 num.network.threads=2
 num.io.threads=4
+"""
+
+
+# A second listener that asks for TLS and a login; the plain one stays for the broker itself and for its readiness.
+_SECURED = """\
+listeners={listeners},SECURED://{host}:{port}
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+listener.name.secured.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secured.plain.sasl.jaas.config=\\
+org.apache.kafka.common.security.plain.PlainLoginModule required user_{username}="{password}";
 """
 
 
@@ -91,8 +104,12 @@ def find_java() -> Java:
     return Java(program, version[1])
 
 
-def start(folder: Path) -> Server:
+def start(folder: Path, secured: Secured | None = None) -> Server:
     """Start a broker with its topics in `folder`; the first start of a user downloads and prepares Kafka.
+
+    Args:
+        folder: Of its files.
+        secured: Makes its address one that asks for SASL_SSL, by SCRAM-SHA-512 or PLAIN.
 
     Raises:
         MissingError: Java or Maven is missing.
@@ -102,6 +119,8 @@ def start(folder: Path) -> Server:
     jars.install()
     _prepare(java)
     flags = [f"-XX:SharedArchiveFile={_archive(java)}"]
+    if secured:
+        return launch(lambda: _secured_server(java, folder / "kafka", flags, secured))
     return launch(lambda: _server(java, folder / "kafka", flags))
 
 
@@ -133,6 +152,36 @@ def _server(
         command=_command(java, folder, "kafka.Kafka", "server.properties", flags=flags),
         folder=folder,
         answers=lambda: accepts(port) and topics.cluster_id(address) == cluster,
+    )
+
+
+def _secured_server(java: Java, folder: Path, flags: list[str], secured: Secured) -> Server:
+    """A broker whose address asks for TLS and a login; its storage folder is formatted with the user in it."""
+    plain, controller_port, port = free_ports(3)
+    keystore = folder / "keystore.pem"
+    folder.mkdir(parents=True, exist_ok=True)
+    keystore.write_text(secured.key.read_text() + secured.certificate.read_text())
+    _write_settings(folder, plain, controller_port)
+    settings = folder / "server.properties"
+    listeners = re.search("^listeners=(.*)", settings.read_text(), re.MULTILINE)
+    more = _SECURED.format(
+        listeners=listeners[1] if listeners else "",
+        host=HOST,
+        port=port,
+        keystore=keystore,
+        username=secured.username,
+        password=secured.password,
+    )
+    settings.write_text(settings.read_text() + more)
+    if not (folder / "storage").exists():
+        _format(java, folder, f"--add-scram=SCRAM-SHA-512=[name={secured.username},password={secured.password}]")
+    cluster = _storage(folder / "storage")
+    return Server(
+        name=f"kafka {jars.version()}",
+        address=f"{HOST}:{port}",
+        command=_command(java, folder, "kafka.Kafka", "server.properties", flags=flags),
+        folder=folder,
+        answers=lambda: accepts(port) and topics.cluster_id(f"{HOST}:{plain}") == cluster,
     )
 
 
@@ -186,20 +235,24 @@ def _prepare(java: Java) -> None:
         return
     with jars.locked():
         if not _formatted().exists():
-            _format(java)
+            _format_template(java)
         if not _archive(java).exists():
             jars.say("preparing Apache Kafka for fast starts (once)")
             _archive_classes(java)
 
 
-def _format(java: Java) -> None:
+def _format_template(java: Java) -> None:
     with tempfile.TemporaryDirectory(dir=jars.home()) as scratch:
         folder = Path(scratch)
         _write_settings(folder, *free_ports(2))
-        arguments = ["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config", "server.properties"]
-        command = _command(java, folder, "kafka.tools.StorageTool", *arguments, flags=[])
-        subprocess.run(command, check=True, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL)
+        _format(java, folder)
         (folder / "storage").rename(_formatted())
+
+
+def _format(java: Java, folder: Path, *more: str) -> None:
+    arguments = ["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config", "server.properties", *more]
+    command = _command(java, folder, "kafka.tools.StorageTool", *arguments, flags=[])
+    subprocess.run(command, check=True, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def _archive_classes(java: Java) -> None:

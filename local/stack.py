@@ -11,6 +11,7 @@ from typing import Literal, NoReturn, Protocol
 from local import folder as folders
 from local import jars, kafka, tansu, valkey
 from local.errors import StackError
+from local.secured import Secured
 from local.server import Server
 
 BrokerName = Literal["auto", "kafka", "tansu"]
@@ -84,6 +85,7 @@ def running(
     broker: BrokerName = "auto",
     folder: Path | None = None,
     *,
+    secured: Secured | None = None,
     kafka_bootstrap_servers: str | None = None,
     redis_url: str | None = None,
 ) -> Iterator[Stack]:
@@ -92,6 +94,7 @@ def running(
     Args:
         broker: Which broker; "auto" is Apache Kafka where it can run, else Tansu.
         folder: Where files are kept for the next time; None for a temporary folder that is removed at the end.
+        secured: Makes both ask for TLS and a login; needs Apache Kafka and a Redis that was built with TLS.
         kafka_bootstrap_servers: A broker to use instead of starting one.
         redis_url: A Redis to use instead of starting one.
 
@@ -101,8 +104,8 @@ def running(
     """
     with folders.owned(folder) as place, ThreadPoolExecutor(2) as pool:
         starting = [
-            pool.submit(_part, kafka_bootstrap_servers, lambda: _start_broker(broker, place)),
-            pool.submit(_part, redis_url, lambda: valkey.start(place)),
+            pool.submit(_part, kafka_bootstrap_servers, lambda: _start_broker(broker, place, secured)),
+            pool.submit(_part, redis_url, lambda: valkey.start(place, secured)),
         ]
         try:
             yield Stack(*[part.result() for part in starting])
@@ -121,7 +124,9 @@ def _end(starting: Future[Part], *, gently: bool) -> None:
         (part.stop if gently else part.kill)()
 
 
-def _start_broker(broker: BrokerName, folder: Path) -> Server:
+def _start_broker(broker: BrokerName, folder: Path, secured: Secured | None) -> Server:
+    if secured:
+        return kafka.start(folder, secured)
     name = ("kafka" if _kafka_can_run() else "tansu") if broker == "auto" else broker
     return {"kafka": kafka.start, "tansu": tansu.start}[name](folder)
 

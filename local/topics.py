@@ -11,10 +11,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from local.errors import StackError
 
 _SECONDS = 30
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def create(
-    bootstrap_servers: str, partitions: Mapping[str, int], settings: Mapping[str, str] = MappingProxyType({})
+    bootstrap_servers: str,
+    partitions: Mapping[str, int],
+    settings: Mapping[str, str] = NOTHING,
+    connection: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Create topics (one replica) and return when every partition has a leader; those that exist already are kept.
 
@@ -22,12 +26,13 @@ def create(
         bootstrap_servers: Where the broker is.
         partitions: The number of partitions of each topic, by its name.
         settings: Of each topic, as Kafka names them.
+        connection: Further settings of the client: TLS and login.
 
     Raises:
         StackError: A topic exists with another number of partitions, or has no leaders after half a minute.
         KafkaException: The broker refused, or is not there.
     """
-    client = _client(bootstrap_servers)
+    client = _client(bootstrap_servers, connection)
     wanted = [
         NewTopic(name, num_partitions=count, replication_factor=1, config=dict(settings))
         for name, count in partitions.items()
@@ -51,15 +56,24 @@ def delete(bootstrap_servers: str, names: Iterable[str]) -> None:
     Raises:
         KafkaException: The broker refused, or is not there.
     """
-    client = _client(bootstrap_servers)  # named: its answers do not come when it is gone
+    client = _client(bootstrap_servers, NOTHING)  # named: its answers do not come when it is gone
     for deleted in client.delete_topics(list(names), request_timeout=_SECONDS).values():
         deleted.result()
+
+
+def present(bootstrap_servers: str, connection: Mapping[str, Any] = NOTHING) -> set[str]:
+    """The names of the topics that exist.
+
+    Raises:
+        KafkaException: The broker does not answer.
+    """
+    return set(_client(bootstrap_servers, connection).list_topics(timeout=_SECONDS).topics)
 
 
 def cluster_id(bootstrap_servers: str, *, seconds: float = 5) -> str | None:
     """The id of the cluster that answers there; None if none does in time."""
     try:
-        return str(_client(bootstrap_servers).list_topics(timeout=seconds).cluster_id)
+        return str(_client(bootstrap_servers, NOTHING).list_topics(timeout=seconds).cluster_id)
     except KafkaException:
         return None
 
@@ -73,5 +87,5 @@ def _is_led(client: Any, name: str, count: int) -> bool:
     return True
 
 
-def _client(bootstrap_servers: str) -> Any:
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+def _client(bootstrap_servers: str, connection: Mapping[str, Any]) -> Any:
+    return AdminClient({**connection, "bootstrap.servers": bootstrap_servers, "log_level": 0})

@@ -1,9 +1,10 @@
 """Read records of a topic, all partitions, from the beginning."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ def records(
     follow: bool = False,
     idle_seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
+    connection: Mapping[str, Any] = MappingProxyType({}),
 ) -> Generator[Read, None, None]:
     """The records of the topic; without a consumer group, so nothing is committed.
 
@@ -43,12 +45,14 @@ def records(
         follow: wait for more records at the end of the topic instead of stopping there.
         idle_seconds: when following, stop after this long without a record; None is never.
         stop: asked now and then, also while nothing comes, whether it is enough.
+        connection: further settings of the client, as broker.clients.librdkafka gives them for TLS and login.
 
     Raises:
         ConsumeError: the topic does not exist or the broker does not answer.
     """
     consumer = Consumer(
         {
+            **connection,
             "bootstrap.servers": bootstrap_servers,
             "group.id": f"ctr-read-{uuid4()}",  # required by the client, never joined
             "enable.auto.commit": False,

@@ -1,7 +1,9 @@
 """Send messages to a topic, at full speed or at a rate."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
@@ -21,6 +23,7 @@ def produce(
     messages: Iterable[Message],
     rate: float | None = None,
     progress: Callable[[int], None] = lambda messages: None,
+    connection: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Send the messages, keyed, and wait until the broker has confirmed all; the number sent.
 
@@ -32,6 +35,7 @@ def produce(
         messages: in the order of sending; equal keys keep it.
         rate: messages a second; None is as fast as the broker takes them.
         progress: told of the messages sent.
+        connection: further settings of the client, as broker.clients.librdkafka gives them for TLS and login.
 
     Raises:
         ProduceError: the broker refused or did not confirm some.
@@ -44,6 +48,7 @@ def produce(
 
     producer = Producer(
         {
+            **connection,
             "bootstrap.servers": bootstrap_servers,
             "partitioner": "murmur2_random",  # as Java's clients: all producers of a key agree on its partition
             "linger.ms": 5 if rate is None else 1,

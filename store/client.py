@@ -10,6 +10,7 @@ from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from store import keyspace
 from store.settings import StoreSettings
 
 Client = redis.asyncio.Redis
@@ -21,6 +22,10 @@ _UNABLE = (exceptions.ReadOnlyError, exceptions.OutOfMemoryError, exceptions.Clu
 # The same for answers that redis-py has no class for, by their first word: its disk is full, a script holds it, too
 # few replicas follow it.
 _UNABLE_WORDS = ("MISCONF", "BUSY", "NOREPLICAS")
+
+
+class RefusedError(ValueError):
+    """Redis does not take our settings: says which, and what Redis said."""
 
 
 def passes_by_itself(error: BaseException) -> bool:
@@ -39,12 +44,18 @@ def connect(settings: StoreSettings) -> Client:
 
     The client's own retries are off: the callers retry, with backoff and in one place.
     """
+    tls: dict[str, Any] = {}
+    if settings.redis_url.startswith("rediss://"):
+        tls = {"ssl_check_hostname": True, "ssl_ca_certs": settings.redis_ca_file and str(settings.redis_ca_file)}
     client: Client = redis.asyncio.Redis.from_url(
         settings.redis_url,
+        username=settings.redis_username or None,
+        password=settings.redis_password.get_secret_value() or None,
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
+        **tls,
     )
     return client
 
@@ -64,6 +75,31 @@ async def memory(client: Client) -> Memory:
     """
     found = await client.info("memory")
     return Memory(found["used_memory"], found["maxmemory"])
+
+
+async def check(settings: StoreSettings) -> None:
+    """Ask Redis once, so that a wrong setting is named instead of tried for ever; one that is away is no refusal.
+
+    Raises:
+        RefusedError: Redis does not take the settings.
+    """
+    client = connect(settings)
+    try:
+        await client.get(keyspace.run(settings.store_namespace))
+    except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
+        raise RefusedError(
+            f"REDIS_USERNAME, REDIS_PASSWORD: {settings.redis_url} does not take them: {error}"
+        ) from None
+    except Exception as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            vouching = settings.redis_ca_file or "the system"
+            raise RefusedError(
+                f"REDIS_CA_FILE: {vouching} does not vouch for the certificate of {settings.redis_url}: {error}"
+            ) from None
+        if not passes_by_itself(error):
+            raise
+    finally:
+        await client.aclose()
 
 
 def script(client: Client, name: str) -> RunScript:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.auth import Credentials
 from faust.types import TP
 from yarl import URL
 
+from broker.clients import librdkafka, ssl_context
 from model import bundle
 from store.settings import StoreSettings
 from stream import garbage, lag, watchdog
@@ -52,7 +54,7 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
     async def keep_partitions_whole() -> None:
         app.consumer.on_drain = worker.keeper.drain
         gauges = lag.Gauges(worker.metrics, lambda: worker.keeper.fences)
-        client = lag.client(settings.kafka_bootstrap_servers, settings.consumer_group)
+        client = lag.client(librdkafka(settings), settings.consumer_group)
         watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show, lambda: app.should_stop)
         await worker.keeper.run(worker.lanes)
 
@@ -92,6 +94,7 @@ def _faust_app(settings: StreamSettings) -> _App:
     app = _App(
         settings.consumer_group,
         broker=[URL(f"records://{server.strip()}") for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings),
         broker_commit_interval=settings.commit_interval_seconds,
         broker_commit_every=16,  # acked batches: bounds what is redelivered, and with it the store's log of replies
         broker_session_timeout=settings.session_timeout_seconds,
@@ -116,3 +119,16 @@ def _faust_app(settings: StreamSettings) -> _App:
     # The setting alone does not hold: `faust worker` turns the web server on, and two workers would fight for its port.
     app.boot_strategy.enable_web = False
     return app
+
+
+def _credentials(settings: StreamSettings) -> Credentials | None:
+    """What Faust logs in with and checks the brokers' certificates by; None without either."""
+    tls = ssl_context(settings) if settings.uses_tls else None
+    if settings.uses_sasl:
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=tls,
+        )
+    return faust.SSLCredentials(tls) if tls else None

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from broker.settings import BrokerSettings
 from schemas import impression
 from schemas.errors import DecodeError
 from store.keyspace import Source
@@ -19,13 +20,13 @@ class Sent(msgspec.Struct):
     batch: int
 
 
-async def last_sent(bootstrap_servers: str, topic: str, partitions: int, source: Source) -> Sent | None:
+async def last_sent(broker: BrokerSettings, topic: str, partitions: int, source: Source) -> Sent | None:
     """The furthest score of the source in its partition of the scores topic, with the highest number of a batch.
 
     Raises:
         aiokafka.errors.KafkaError: the broker does not answer.
     """
-    records = await reader.tail(bootstrap_servers, topic, source.partition % partitions, TAIL)
+    records = await reader.tail(broker, topic, source.partition % partitions, TAIL)
     found = [msgspec.json.decode(record.value or b"", type=Sent) for record in records]
     mine = [sent for sent in found if sent.partition == source.partition]
     if not mine:
@@ -34,7 +35,7 @@ async def last_sent(bootstrap_servers: str, topic: str, partitions: int, source:
     return Sent(furthest.id, source.partition, furthest.offset, max(sent.batch for sent in mine))
 
 
-async def is_of_this_topic(bootstrap_servers: str, source: Source, fence: int, sent: Sent | None) -> bool:
+async def is_of_this_topic(broker: BrokerSettings, source: Source, fence: int, sent: Sent | None) -> bool:
     """Whether fence and scores speak of this topic, not of one that was deleted and made anew under its name.
 
     Then the fence may be beyond its end, and the impression where the furthest score says is another one.
@@ -42,15 +43,13 @@ async def is_of_this_topic(bootstrap_servers: str, source: Source, fence: int, s
     Raises:
         aiokafka.errors.KafkaError: the broker does not answer.
     """
-    newest = await reader.tail(bootstrap_servers, source.topic, source.partition, 1)
+    newest = await reader.tail(broker, source.topic, source.partition, 1)
     end = newest[-1].offset + 1 if newest else 0
     if max(fence, sent.offset + 1 if sent else 0) > end:
         return False
     if sent is None:
         return True
-    async for records in reader.stretch(
-        bootstrap_servers, source.topic, source.partition, sent.offset, sent.offset + 1
-    ):
+    async for records in reader.stretch(broker, source.topic, source.partition, sent.offset, sent.offset + 1):
         for record in records:
             return _is_shown_in(record.value, sent)
     return True  # it is gone by retention: nothing speaks against it

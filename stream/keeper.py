@@ -136,7 +136,7 @@ class Keeper:
             source = Source(tp.topic, tp.partition)
             committed: int = await self._kafka(self._consumer().committed, tp)
             sent = await self._last_sent(source)
-            is_ours = await self._kafka(journal.is_of_this_topic, self._servers, source, 0, sent)
+            is_ours = await self._kafka(journal.is_of_this_topic, self._settings, source, 0, sent)
             self._know(tp, sent.offset + 1 if sent and is_ours else 0, committed)
 
     def _know(self, tp: TP, scored: int, committed: int) -> None:
@@ -165,10 +165,6 @@ class Keeper:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), pause)
             self._wanted.clear()
-
-    @property
-    def _servers(self) -> str:
-        return self._settings.kafka_bootstrap_servers
 
     async def _look(self, lanes: Lanes) -> None:
         topic = self._settings.impressions_topic
@@ -202,7 +198,7 @@ class Keeper:
         known: Known = await self._redis(self._whole.begin, source)
         committed: int = await self._kafka(self._consumer().committed, tp)
         sent = await self._last_sent(source)
-        if not await self._kafka(journal.is_of_this_topic, self._servers, source, known.fence or 0, sent):
+        if not await self._kafka(journal.is_of_this_topic, self._settings, source, known.fence or 0, sent):
             where = f"{source.topic}/{source.partition}"
             logger.warning("%s: fence and scores are of another topic of this name: beginning anew", where)
             await self._redis(self._whole.forget, source)
@@ -226,16 +222,16 @@ class Keeper:
     async def _last_sent(self, source: Source) -> Sent | None:
         topic = self._settings.scores_topic
         partitions: int = await self._kafka(self._partitions_of, topic)
-        sent: Sent | None = await self._kafka(journal.last_sent, self._servers, topic, partitions, source)
+        sent: Sent | None = await self._kafka(journal.last_sent, self._settings, topic, partitions, source)
         return sent
 
     async def _count_again(self, source: Source, start: int, stop: int) -> None:
         """Count the impressions with start <= offset < stop, which are done already."""
         where = f"{source.topic}/{source.partition}"
         logger.warning("%s: Redis has no counts of the offsets %d..%d: counting them again", where, start, stop - 1)
-        begin: int = await self._kafka(reader.begin, self._servers, source.topic, source.partition)
+        begin: int = await self._kafka(reader.begin, self._settings, source.topic, source.partition)
         self._say_what_is_gone(where, start, min(begin, stop))
-        async for records in reader.stretch(self._servers, source.topic, source.partition, start, stop):
+        async for records in reader.stretch(self._settings, source.topic, source.partition, start, stop):
             if not records:
                 continue
             observations = score.decode(source, records).observations

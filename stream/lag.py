@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -29,9 +29,9 @@ class Place(NamedTuple):
         return max(0, self.end - max(self.committed, self.begin))
 
 
-def client(bootstrap_servers: str, group: str) -> Consumer:
-    """A client that asks for offsets and never subscribes."""
-    return Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})
+def client(connection: Mapping[str, Any], group: str) -> Consumer:
+    """A client that asks for offsets and never subscribes; `connection` is as broker.clients.librdkafka gives it."""
+    return Consumer({**connection, "group.id": group, "log_level": 0})
 
 
 def places(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Partition, Place] | None:

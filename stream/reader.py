@@ -7,18 +7,20 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
+from broker.clients import aiokafka as options
+from broker.settings import BrokerSettings
 from stream.transport import Record
 
 _POLL_MS = 200
 
 
-async def answers(bootstrap_servers: str) -> None:
+async def answers(broker: BrokerSettings) -> None:
     """Return when a broker answers.
 
     Raises:
         aiokafka.errors.KafkaError: none does.
     """
-    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
+    client = AIOKafkaClient(**options(broker))
     try:
         await client.bootstrap()
     finally:
@@ -26,9 +28,9 @@ async def answers(bootstrap_servers: str) -> None:
 
 
 @asynccontextmanager
-async def _consumer(bootstrap_servers: str, tp: TopicPartition) -> AsyncIterator[Any]:
+async def _consumer(broker: BrokerSettings, tp: TopicPartition) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **options(broker),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=50,
@@ -42,7 +44,7 @@ async def _consumer(bootstrap_servers: str, tp: TopicPartition) -> AsyncIterator
 
 
 async def stretch(
-    bootstrap_servers: str, topic: str, partition: int, start: int, stop: int
+    broker: BrokerSettings, topic: str, partition: int, start: int, stop: int
 ) -> AsyncIterator[list[Record]]:
     """The records with start <= offset < stop that the topic still holds, a fetch at a time.
 
@@ -50,7 +52,7 @@ async def stretch(
         aiokafka.errors.KafkaError: the broker does not answer.
     """
     tp = TopicPartition(topic, partition)
-    async with _consumer(bootstrap_servers, tp) as consumer:
+    async with _consumer(broker, tp) as consumer:
         consumer.seek(tp, start)
         while True:
             fetched: list[Record] = (await consumer.getmany(tp, timeout_ms=_POLL_MS)).get(tp, [])
@@ -61,29 +63,29 @@ async def stretch(
                 return
 
 
-async def between(bootstrap_servers: str, topic: str, partition: int, start: int, stop: int) -> list[Record]:
+async def between(broker: BrokerSettings, topic: str, partition: int, start: int, stop: int) -> list[Record]:
     """The records of `stretch` at once.
 
     Raises:
         aiokafka.errors.KafkaError: the broker does not answer.
     """
-    found = stretch(bootstrap_servers, topic, partition, start, stop)
+    found = stretch(broker, topic, partition, start, stop)
     return [record async for records in found for record in records]
 
 
-async def begin(bootstrap_servers: str, topic: str, partition: int) -> int:
+async def begin(broker: BrokerSettings, topic: str, partition: int) -> int:
     """The first offset that the partition still holds.
 
     Raises:
         aiokafka.errors.KafkaError: the broker does not answer.
     """
     tp = TopicPartition(topic, partition)
-    async with _consumer(bootstrap_servers, tp) as consumer:
+    async with _consumer(broker, tp) as consumer:
         offsets: dict[TopicPartition, int] = await consumer.beginning_offsets([tp])
         return offsets[tp]
 
 
-async def tail(bootstrap_servers: str, topic: str, partition: int, records: int) -> list[Record]:
+async def tail(broker: BrokerSettings, topic: str, partition: int, records: int) -> list[Record]:
     """The last records of a partition, at least `records` of them where it has as many.
 
     The end is taken from a fetch: Tansu answers it wrongly when asked for by ListOffsets.
@@ -92,7 +94,7 @@ async def tail(bootstrap_servers: str, topic: str, partition: int, records: int)
         aiokafka.errors.KafkaError: the broker does not answer.
     """
     tp = TopicPartition(topic, partition)
-    async with _consumer(bootstrap_servers, tp) as consumer:
+    async with _consumer(broker, tp) as consumer:
         await consumer.seek_to_beginning(tp)
         await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
         end = consumer.highwater(tp) or 0

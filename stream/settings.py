@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from broker.settings import BrokerSettings
 
 
-class StreamSettings(BaseSettings):
+class StreamSettings(BrokerSettings):
     """Settings of the worker, from environment variables of the same names."""
 
-    model_config = SettingsConfigDict(frozen=True)
-
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, host:port, comma separated")
     impressions_topic: str = Field("impressions", description="Topic read")
     scores_topic: str = Field("scores", description="Topic of the scores")
     dead_letters_topic: str = Field("impressions-dead-letters", description="Topic of rejected messages")

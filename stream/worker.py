@@ -73,7 +73,7 @@ class Worker:
         health.serve(self._settings.metrics_host, self._settings.metrics_port, self.status, self.metrics)
         self.status.wait("group", "group", "partitions are not assigned yet", logging.INFO)
         wait = retrying("Kafka", self._settings.retry_max_seconds, lambda: self._app.should_stop, self.status)
-        await wait(reader.answers, self._settings.kafka_bootstrap_servers)
+        await wait(reader.answers, self._settings)
 
     async def _score(self, events: Events) -> None:
         """Score record batches of one partition and ack them."""
@@ -136,8 +136,7 @@ class Worker:
 
     async def _records(self, tp: TP, events: Events) -> list[Record]:
         async def read(start: int, stop: int) -> list[Record]:
-            servers = self._settings.kafka_bootstrap_servers
-            found: list[Record] = await self._kafka(reader.between, servers, tp.topic, tp.partition, start, stop)
+            found: list[Record] = await self._kafka(reader.between, self._settings, tp.topic, tp.partition, start, stop)
             return found
 
         batches: list[list[Record]] = [event.value for event in events]

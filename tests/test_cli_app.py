@@ -26,6 +26,7 @@ COMMANDS = (
     "requests",
     "verify",
     "rebuild",
+    "topics",
     "stack",
     "demo",
     "chaos",

@@ -23,7 +23,7 @@ def test_every_setting_is_in_the_readme_with_its_default(settings: type[BaseSett
     rows = [line for line in rows if line.lstrip().startswith("|")]
     assert len(rows) == 1, f"README.md has {len(rows)} table rows for `{name.upper()}`"
     default = settings.model_fields[name].default
-    written = {str(default), f"{default:g}" if isinstance(default, float) else str(default)}
+    written = {"" if default is None else str(default), f"{default:g}" if isinstance(default, float) else str(default)}
     cells = [cell.strip().strip("`").replace(",", "") for cell in rows[0].strip().strip("|").split("|")]
     assert written & set(cells), f"README.md does not give the default {default} of {name.upper()}: {rows[0]}"
 

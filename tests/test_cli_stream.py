@@ -83,14 +83,20 @@ class Broker:
         self._records = records
 
     def produce(
-        self, servers: str, topic: str, messages: Iterable[Message], rate: float | None, progress: object
+        self,
+        servers: str,
+        topic: str,
+        messages: Iterable[Message],
+        rate: float | None,
+        progress: object,
+        connection: dict[str, object],
     ) -> int:
         """As replay.produce.produce."""
-        self.asked.append((servers, topic, rate))
+        self.asked.append((servers, topic, rate, connection["bootstrap.servers"]))
         self.sent += messages
         return len(self.sent)
 
-    def records(self, servers: str, topic: str, **options: object) -> Iterator[Read]:
+    def records(self, servers: str, topic: str, connection: object, **options: object) -> Iterator[Read]:
         """As replay.consume.records."""
         self.asked.append((servers, topic, options))
         yield from self._records
@@ -118,11 +124,11 @@ def test_produce_sends_the_hours_asked_for_with_broken_messages(
     ended = CliRunner().invoke(
         make_app(),
         ["produce", str(path), *arguments, "--topic", "t", "--json"],
-        env={"KAFKA_BOOTSTRAP_SERVERS": "k:1"},
+        env={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"},
     )
     assert ended.exit_code == 0, ended.output
     assert json.loads(ended.stdout)["messages"] == 23
-    assert broker.asked == [("k:1", "t", 50.0)]
+    assert broker.asked == [("127.0.0.1:1", "t", 50.0, "127.0.0.1:1")]
     rows = list(log.messages(path, 14102102, 14102110))
     assert len(rows) > 20
     assert [one for one in broker.sent if is_good(one)] == rows[:20]

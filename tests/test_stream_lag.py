@@ -70,6 +70,6 @@ def test_what_left_the_topic_unscored_is_said_and_counted_once(caplog: pytest.Lo
 def test_a_broker_that_does_not_answer_gives_no_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an answer there is nothing to say of any partition."""
     monkeypatch.setattr(lag, "_BROKER_SECONDS", 0.05)
-    client = lag.client("127.0.0.1:1", "group")
+    client = lag.client({"bootstrap.servers": "127.0.0.1:1"}, "group")
     assert lag.places(client, [TP]) is None
     client.close()
