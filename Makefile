@@ -10,7 +10,7 @@ TOOL := $(BIN)/uv tool run --quiet
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 export BROKER ?= auto
 
-.PHONY: help setup demo test test-unit test-integration bench repro push pull remote check format lock lock-images compose-test audit licences sbom manifests stack-up stack-down clean
+.PHONY: help setup demo test test-unit test-integration bench quality search repro push pull remote check format lock lock-images compose-test audit licences sbom manifests stack-up stack-down clean
 
 help:  ## Show this list
 	@grep -hE '^[.a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([.a-z-]+):.*## /\1\t/' | expand -t 18
@@ -52,6 +52,12 @@ pull: remote  ## Fetch what the pipeline made from S3
 remote: setup
 	@: $${S3_BUCKET:?name the bucket, as in make push S3_BUCKET=models}
 	@$(BIN)/dvc remote add --quiet --local --force --default s3 "s3://$$S3_BUCKET/ctr-stream"
+
+quality: setup  ## Judge the model on real rows, beside what others would do; results in out/quality.json
+	$(BIN)/python -m benchmarks.quality
+
+search: setup  ## Search the model's parameters on the real sample's first day; results in docs/search.md
+	$(BIN)/python -m benchmarks.search
 
 check: setup  ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check .

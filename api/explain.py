@@ -23,7 +23,7 @@ class Contribution(msgspec.Struct, frozen=True):
 
     feature: str
     value: float
-    log_odds: float  # SHAP value
+    log_odds: float  # SHAP value of the trees; what the linear model says stands at its own feature
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Explained(msgspec.Struct, frozen=True):
     prediction: Prediction
     prior: float  # CTR of the training log
     tables: list[TableRate]
-    base_log_odds: float  # of the average training row; with all contributions added, what the trees say
+    base_log_odds: float  # of the average training row; with all contributions added, what the model says
     contributions: list[Contribution]  # the strongest first
 
 

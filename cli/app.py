@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import api, bench, chaos, demo, learn, rebuild, registry, stack, stream, topics, verify
+from cli import api, bench, chaos, demo, judge, learn, rebuild, registry, stack, stream, topics, verify
 
 
 def make_app() -> typer.Typer:
@@ -21,6 +21,8 @@ def make_app() -> typer.Typer:
     for command in (
         learn.simulate,
         learn.train,
+        judge.evaluate,
+        judge.score_file,
         registry.track,
         registry.promote,
         stream.worker,

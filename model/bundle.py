@@ -1,7 +1,7 @@
 """The bundle: the deployable artifact, a folder with model, lookup tables and the card that describes and seals them.
 
     model.cbm               CatBoost's own format
-    tables/<table>.parquet  the table's fields, clicks, impressions
+    tables/<table>.parquet  the table's fields, clicks, impressions, log_odds
     bundle.json             the card: feature names, entities, windows, prior, training window, metrics, hashes
 
 No pickle. A folder that does not match the code or its own hashes is refused.
@@ -24,7 +24,7 @@ from model.explain import Explain, explainer
 from model.predict import Predict, predictor
 from model.tables import Tables, read_tables, write_tables
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CARD = "bundle.json"
 _MODEL = "model.cbm"
 _TABLES = "tables"
@@ -108,11 +108,10 @@ def load(folder: Path) -> Bundle:
     card = verify(folder)
     model = CatBoostClassifier()
     model.load_model(str(folder / _MODEL))
-    tables = {
-        table: ctr.lookup(totals, card.prior, card.weight) for table, totals in read_tables(folder / _TABLES).items()
-    }
+    tables = {name: ctr.table(totals, card.weight) for name, totals in read_tables(folder / _TABLES).items()}
     version = _sha256(folder / CARD)[:12]
-    return Bundle(version, card, definition.builder(tables, card.prior), predictor(model), explainer(model), tables)
+    build = definition.builder(tables, card.prior)
+    return Bundle(version, card, build, predictor(model), explainer(model), tables)
 
 
 def verify(folder: Path) -> Card:

@@ -1,4 +1,4 @@
-"""The lookup tables' totals as Parquet: the table's fields, clicks, impressions; one file a table."""
+"""The lookup tables' totals as Parquet: the table's fields, clicks, impressions, log_odds; one file a table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,11 +33,12 @@ def _to_arrow(table: str, totals: Mapping[Value, Totals]) -> pa.Table:
     }
     columns["clicks"] = [known.clicks for _, known in rows]
     columns["impressions"] = [known.impressions for _, known in rows]
+    columns["log_odds"] = [known.log_odds for _, known in rows]
     return pa.table(columns)
 
 
 def _from_arrow(table: str, rows: pa.Table) -> dict[Value, Totals]:
     columns = [rows.column(name).to_pylist() for name in definition.TABLES[table]]
     values = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-    clicks, impressions = rows.column("clicks").to_pylist(), rows.column("impressions").to_pylist()
-    return {value: Totals(c, n) for value, c, n in zip(values, clicks, impressions, strict=True)}
+    learnt = zip(*(rows.column(name).to_pylist() for name in Totals._fields), strict=True)
+    return {value: Totals(*found) for value, found in zip(values, learnt, strict=True)}

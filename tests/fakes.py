@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from features import definition
-from features.ctr import Lookup
+from features.ctr import Known
 from features.keys import Key, Keys
 from features.windows import WINDOWS, Counts, State, observe, peek
 from model.bundle import SCHEMA_VERSION, Bundle, Card
@@ -162,14 +162,18 @@ class MemoryStore:
 class Hashed:
     """A lookup table with a different, reproducible CTR for each value."""
 
-    def get(self, value: object, prior: float, /) -> float:
-        """Some number that depends on the value."""
-        return (sum(repr(value).encode()) % 89) / 100 if value != "unseen" else prior
+    def get(self, value: object, unseen: Known, /) -> Known:
+        """Some numbers that depend on the value."""
+        seed = sum(repr(value).encode())
+        return Known((seed % 89) / 100, 0.0, (seed % 7) / 10) if value != "unseen" else unseen
+
+    def __contains__(self, value: object) -> bool:
+        return value != "unseen"
 
 
 def bundle(version: str = "0123456789ab") -> Bundle:
     """A bundle whose tables are made up and whose model is the share of a row's sum in 10,000,000."""
-    tables: dict[str, Lookup] = {table: Hashed() for table in definition.TABLES}
+    tables: Any = {table: Hashed() for table in definition.TABLES}
     card = Card(SCHEMA_VERSION, definition.FEATURE_NAMES, (), {}, 0.2, 20.0, 14102100, 14102200, 1, {}, {})
     return Bundle(
         version,

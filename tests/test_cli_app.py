@@ -17,6 +17,8 @@ from cli.app import main, make_app
 COMMANDS = (
     "simulate",
     "train",
+    "evaluate",
+    "score-file",
     "track",
     "promote",
     "worker",

@@ -1,11 +1,16 @@
 """The one definition of a row."""
 
+import math
+from typing import Any
+
 import fakes
 import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features import ctr
+from features.ctr import Known, Totals
 from features.definition import FEATURE_NAMES, TABLES, builder
 from features.windows import COUNT_NAMES, Counts
 from schemas.impression import CODE_FIELDS, FIELDS, NULL_DEVICE_ID, Impression
@@ -14,9 +19,9 @@ ZEROS = (0,) * len(COUNT_NAMES)
 COUNTS = st.tuples(*[st.integers(0, 2**24)] * len(COUNT_NAMES))
 
 
-def named(impression: Impression, counts: Counts = ZEROS, **tables: dict[object, float]) -> dict[str, float]:
-    """The row by feature name, with the tables given and empty ones for the others; the prior is 0.125."""
-    build = builder({table: tables.get(table, {}) for table in TABLES}, 0.125)  # type: ignore[arg-type]
+def named(impression: Impression, counts: Counts = ZEROS, **tables: dict[Any, Totals]) -> dict[str, float]:
+    """The row by feature name, with the tables given and empty ones for the others; prior 0.125, weight 10."""
+    build = builder({table: ctr.table(tables.get(table, {}), 10.0) for table in TABLES}, 0.125)
     return dict(zip(FEATURE_NAMES, build(impression, counts), strict=True))
 
 
@@ -29,39 +34,42 @@ def test_tables_are_over_fields_of_the_impression_but_never_its_id_or_the_click(
     """Every table's fields exist, and none of them identifies a single impression or its outcome."""
     used = {field for fields in TABLES.values() for field in fields}
     assert used <= set(FIELDS) - {"id", "hour", "click"}
-    assert set(CODE_FIELDS) <= used
+    assert set(CODE_FIELDS) <= used | set(FEATURE_NAMES)
 
 
 def test_a_row_by_hand() -> None:
     """Each value of a row, computed by hand."""
-    shown = fakes.impression(hour=14102113)  # a Tuesday, 13h
+    shown = fakes.impression(hour=14102113)
     row = named(
         shown,
         (1, 20, 0, 3, 4, 5),
-        C14={20001: 0.5, 20002: 0.9},
-        site_id={"site0001": 0.0625},
-        site_id_x_C14={("site0001", 20001): 0.75, ("site0001", 20002): 0.1},
-        app_id_x_C14={("app00001", "20001"): 0.9},  # a string is not the number
+        C17={2001: Totals(5, 10, 0.5)},
+        C14={20001: Totals(0, 10, 0.25), 20002: Totals(9, 9, 9.0)},
+        site_id={"site0001": Totals(0, 10, -1.0)},
+        site_id_x_app_id={("site0001", "app00001"): Totals(10, 10)},
+        site_id_x_app_id_x_C21={("site0001", "app00001", "23"): Totals(9, 9, 9.0)},  # a string is not the number
     )
     expected = {f"ctr_{table}": 0.125 for table in TABLES} | {
-        "ctr_C14": 0.5,
+        "ctr_C17": 0.3125,  # half 5 of 10, half the prior
+        "ctr_C14": 0.15625,  # half 0 of 10, half the campaign's
         "ctr_site_id": 0.0625,
-        "ctr_site_id_x_C14": 0.75,
+        **{name: 0.5625 for name in FEATURE_NAMES if name.startswith("ctr_site_id_x_app_id")},  # the publisher's
         "device_ip_count_1h": 1,
         "device_ip_count_24h": 20,
         "device_id_count_1h": 0,
         "device_id_count_24h": 3,
         "user_count_1h": 4,
         "user_count_24h": 5,
+        "C1": 1005,
         "banner_pos": 1,
         "device_type": 1,
         "device_conn_type": 2,
         "C15": 320,
         "C16": 50,
         "C18": 3,
+        "C21": 23,
         "device_id_known": 1.0,
-        "hour_of_day": 13,
-        "day_of_week": 1,
+        "log_odds": pytest.approx(math.log(1 / 7) - 0.25),
     }
     assert row == expected
 
@@ -72,30 +80,28 @@ def test_a_real_device_id_is_known(device_id: str, known: float) -> None:
     assert named(fakes.impression(device_id=device_id))["device_id_known"] == known
 
 
-@pytest.mark.parametrize(
-    ("hour", "of_day", "of_week"),
-    [(14102000, 0, 0), (14102623, 23, 6), (14102700, 0, 0), (16022912, 12, 0), (10101, 1, 5), (14103123, 23, 4)],
-)
-def test_the_hour_gives_time_of_day_and_week(hour: int, of_day: int, of_week: int) -> None:
-    """Hour 0 to 23 and weekday 0 (Monday) to 6, over the ends of weeks, months and years."""
-    row = named(fakes.impression(hour=hour))
-    assert (row["hour_of_day"], row["day_of_week"]) == (of_day, of_week)
+def test_an_unseen_value_gets_the_prior() -> None:
+    """Where nothing is known all rates are the prior, and the log-odds are its own."""
+    row = builder({table: {} for table in TABLES}, 0.25)(fakes.impression(), ZEROS)
+    assert row[: len(TABLES)] == [0.25] * len(TABLES)
+    assert row[-1] == pytest.approx(math.log(1 / 3))
 
 
-def test_an_unseen_value_gets_the_prior_of_the_moment() -> None:
-    """A prior that changes as the log is read is asked anew for each row."""
-    current = [0.25]
-    build = builder({table: {} for table in TABLES}, lambda: current[0])  # type: ignore[misc]
-    zeros = (0,) * len(COUNT_NAMES)
-    first = build(fakes.impression(), zeros)
-    current[0] = 0.5
-    second = build(fakes.impression(), zeros)
-    assert first[: len(TABLES)] == [0.25] * len(TABLES)
-    assert second[: len(TABLES)] == [0.5] * len(TABLES)
-    assert first[len(TABLES) :] == second[len(TABLES) :]
+def test_a_table_that_grows_is_asked_anew() -> None:
+    """The trainer's tables learn between two rows."""
+    tables: dict[str, dict[Any, Known]] = {table: {} for table in TABLES}
+    build = builder(tables, 0.25)
+    before = build(fakes.impression(C20=7), ZEROS)
+    tables["C20"][7] = Known(1.0, 0.0, 0.0)
+    changed = [
+        name
+        for name, old, new in zip(FEATURE_NAMES, before, build(fakes.impression(C20=7), ZEROS), strict=True)
+        if old != new
+    ]
+    assert changed == ["ctr_C20"]
 
 
-@pytest.mark.parametrize("missing", ["C1", "site_domain_x_device_model"])
+@pytest.mark.parametrize("missing", ["C14", "site_id_x_app_id_x_device_model"])
 def test_a_missing_table_is_named(missing: str) -> None:
     """A builder without one of the tables is refused at once, with the table's name."""
     with pytest.raises(KeyError, match=missing):
@@ -131,13 +137,14 @@ def test_each_table_is_asked_for_its_own_value_and_answers_under_its_own_name(im
         def __init__(self, table: str) -> None:
             self.table = table
 
-        def get(self, value: object, _: float, /) -> float:
+        def get(self, value: object, _: Known, /) -> Known:
             asked[self.table] = value
-            return float(list(TABLES).index(self.table))
+            return Known(list(TABLES).index(self.table) / 20, 0.0, 0.0)
 
-    row = builder({table: Numbered(table) for table in TABLES}, 0.5)(impression, (0,) * len(COUNT_NAMES))
+    tables: Any = {table: Numbered(table) for table in TABLES}
+    row = builder(tables, 0.5)(impression, (0,) * len(COUNT_NAMES))
     by_name = dict(zip(FEATURE_NAMES, row, strict=True))
-    assert [by_name[f"ctr_{table}"] for table in TABLES] == list(range(len(TABLES)))
+    assert [by_name[f"ctr_{table}"] for table in TABLES] == [number / 20 for number in range(len(TABLES))]
     for table, (first, *more) in TABLES.items():
         values = [getattr(impression, field) for field in (first, *more)]
         assert asked[table] == (tuple(values) if more else values[0])

@@ -67,7 +67,7 @@ def test_figures_that_json_can_not_hold_are_left_out(tmp_path: Path) -> None:
     assert trained.test is not None
     assert np.isnan(trained.test.auc)
     card = json.loads((tmp_path / "bundle" / bundle.CARD).read_bytes(), parse_constant=pytest.fail)
-    assert set(card["metrics"]) == {"impressions", "clicks", "logloss"}
+    assert set(card["metrics"]) == {"impressions", "clicks", "logloss", "expected_calibration_error"}
     assert bundle.load(tmp_path / "bundle").card == trained.card
 
 

@@ -12,7 +12,7 @@ the counts of a day and a half.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -42,6 +42,7 @@ class Features(msgspec.Struct, frozen=True):
     train_until: int  # YYMMDDHH; hours before it are learnt from
     prior: float
     weight: float  # impressions that the prior is worth
+    refresh_hours: int  # how seldom the tables learnt
 
 
 class Part(NamedTuple):
@@ -71,7 +72,15 @@ class Built(NamedTuple):
         return Part(self.rows, self.clicks, self.hours).between(from_hour, until_hour)
 
 
-def build_features(prepared: Path, out: Path, train_until: int, weight: float, progress: Advance = quiet) -> Features:
+def build_features(
+    prepared: Path,
+    out: Path,
+    train_until: int,
+    weight: float,
+    progress: Advance = quiet,
+    *,
+    refresh_hours: int | None = None,
+) -> Features:
     """Write the rows of a prepared log, and the tables that are published, to the folder `out`.
 
     Args:
@@ -80,26 +89,37 @@ def build_features(prepared: Path, out: Path, train_until: int, weight: float, p
         train_until: YYMMDDHH; the clicks of this hour and later ones are never looked at.
         weight: impressions that the prior is worth.
         progress: told of the number of rows after each hour.
+        refresh_hours: how seldom the tables learn; None for what suits the log's length.
 
     Raises:
         LogError: fewer than two hours are before `train_until`.
     """
     log = prepare.read_card(prepared)
+    refresh_hours = refresh_hours or refresh(log.hours, train_until)
     learnt = sum(log.first() < hour < train_until for hour in log.hours)
     if not learnt:
         raise prepare.LogError(
             f"{prepared}: its hours begin at {log.first()}; --train-until must be at least two hours later"
         )
-    causal, start = Pass(train_until, weight), 0
+    causal, start = Pass(train_until, weight, refresh_hours), 0
     with folder_of(out) as part, _without_garbage_collection():
         for chunk in prepare.chunks(prepared):
             _write(part, log.rows, start, chunk, causal.rows(chunk))
             start += len(chunk.columns)
             progress(len(chunk.columns))
         write_tables(part / TABLES, causal.tables())
-        features = Features(FEATURE_NAMES, log.first(), train_until, causal.prior(), weight)
+        features = Features(FEATURE_NAMES, log.first(), train_until, causal.prior(), weight, refresh_hours)
         write_json(part / CARD, features)
     return features
+
+
+def refresh(log_hours: Iterable[int], train_until: int) -> int:
+    """How many hours the tables are kept: a day where that leaves at least two days of rows to fit on, else one.
+
+    A bundle is served for about a day. Where training rows had fresher tables than that, the model trusts them more
+    than it may when it serves: calibration suffers, and values that are new that day are more than it has met.
+    """
+    return 24 if len({hour // 100 for hour in log_hours if hour < train_until}) >= 3 else 1
 
 
 def read(folder: Path) -> tuple[Features, Part]:
@@ -114,7 +134,7 @@ def read(folder: Path) -> tuple[Features, Part]:
 
 def build(log: pd.DataFrame, train_until: int, weight: float, progress: Advance = quiet) -> Built:
     """The rows of a log of `prepare.read_log`, all in memory."""
-    causal = Pass(train_until, weight)
+    causal = Pass(train_until, weight, refresh(log["hour"].unique().tolist(), train_until))
     rows = []
     for hour, columns in prepare.by_hour(pa.Table.from_pandas(log, preserve_index=False)):
         rows.append(causal.rows(Chunk(hour, columns)))

@@ -20,7 +20,7 @@ from trainer.build_features import Part
 from trainer.quality import quality
 
 POINTS, BINS = 200, 20
-_SLICED_BY = ("banner_pos", "device_id_known", "hour_of_day")
+_SLICED_BY = ("banner_pos", "device_id_known")
 
 
 def write(folder: Path, test: Part, predictions: npt.NDArray[np.float64]) -> None:
@@ -65,3 +65,6 @@ def _slices(test: Part) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
         column = test.rows[:, FEATURE_NAMES.index(name)]
         for value in np.unique(column).tolist():
             yield f"{name} {value:g}", column == value
+    for hour in range(24):
+        if (chosen := test.hours % 100 == hour).any():
+            yield f"hour_of_day {hour}", chosen

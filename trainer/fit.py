@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 from catboost import CatBoostClassifier, Pool
 
-from features.definition import FEATURE_NAMES
+from features.definition import FEATURE_NAMES, LOG_ODDS
+from schemas import hours
 from trainer import build_features
 from trainer.build_features import Features, Part
 from trainer.stage import Advance, folder_of, quiet, read_json, write_json
@@ -29,8 +30,8 @@ class FitParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     iterations: int = 300
     depth: int = 6
-    learning_rate: float = 0.05
-    l2_leaf_reg: float = 10.0
+    learning_rate: float = 0.03
+    l2_leaf_reg: float = 100.0
     seed: int = 0
     threads: int = 2  # a parameter like the others: sums of floats, and so the file's last bits, depend on it
 
@@ -71,8 +72,9 @@ def fit_features(features: Path, out: Path, parameters: FitParameters, progress:
 
 
 def train_part(features: Features, built: Part) -> Part:
-    """The rows to fit on: without the first hour's, whose empty tables would teach that tables say nothing."""
-    return built.between(features.first_hour + 1, features.train_until)
+    """The rows to fit on: without the first ones, whose empty tables would teach that tables say nothing."""
+    index, every = hours.index(features.first_hour), features.refresh_hours
+    return built.between(hours.from_index((index // every + 1) * every), features.train_until)
 
 
 def read_card(folder: Path) -> Fitted:
@@ -112,6 +114,8 @@ def fit(
         depth=parameters.depth,
         learning_rate=parameters.learning_rate,
         l2_leaf_reg=parameters.l2_leaf_reg,
+        ignored_features=[LOG_ODDS],  # the linear model speaks for itself: model.predict mixes
+        boost_from_average=True,  # else trees begin at one half, of which regularisation leaves a bias
         random_seed=parameters.seed,
         thread_count=parameters.threads,
         allow_writing_files=False,

@@ -10,13 +10,17 @@ BINS = 15
 
 
 def calibration(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64], title: str, out: Path) -> None:
-    """Save a PNG: in bins of equally many impressions, the mean prediction against the share that was clicked.
+    """Save the figure of `calibration_figure` as a PNG."""
+    calibration_figure(clicks, predictions, title).savefig(out, dpi=120)
+
+
+def calibration_figure(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64], title: str) -> Figure:
+    """In bins of equally many impressions, the mean prediction against the share that was clicked.
 
     Args:
         clicks: 0 or 1, shape (impressions,).
         predictions: click probabilities, shape (impressions,).
         title: what is shown.
-        out: the PNG.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     reliability, spread = figure.subplots(1, 2)
@@ -33,4 +37,4 @@ def calibration(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float6
     spread.axvline(float(clicks.mean()), color="C1", label="CTR")
     spread.set(xlabel="click_proba", ylabel="impressions", title="Spread of the scores")
     spread.legend(frameon=False)
-    figure.savefig(out, dpi=120)
+    return figure

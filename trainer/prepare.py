@@ -130,6 +130,16 @@ def read_log(path: Path) -> pd.DataFrame:
     return log
 
 
+def read_impressions(path: Path, progress: Advance = quiet) -> pa.Table:
+    """The impressions of a log, clicks or not, all in memory, in time order; rows of one hour keep the file's order.
+
+    Raises:
+        LogError: as `prepare`, but a log without the column click, or without rows, is none.
+    """
+    schema = pa.schema([(name, _TYPES[name]) for name in FIELDS])
+    return _in_time_order(pa.Table.from_batches(_batches(path, hashlib.sha256(), progress, FIELDS), schema))
+
+
 def by_hour(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     """Each event hour of a table in time order, with its rows."""
     found = table.column("hour").to_numpy()
@@ -154,10 +164,12 @@ class _Source(io.RawIOBase):
         return True
 
 
-def _batches(log: Path, digest: "hashlib._Hash", progress: Advance) -> Iterator[pa.RecordBatch]:
+def _batches(
+    log: Path, digest: "hashlib._Hash", progress: Advance, columns: tuple[str, ...] = COLUMNS
+) -> Iterator[pa.RecordBatch]:
     """The rows, block by block, checked."""
     options = pa_csv.ConvertOptions(
-        column_types=_TYPES, include_columns=COLUMNS, strings_can_be_null=False, null_values=[]
+        column_types=_TYPES, include_columns=columns, strings_can_be_null=False, null_values=[]
     )
     try:
         with log.open("rb") as file:
@@ -173,13 +185,15 @@ def _batches(log: Path, digest: "hashlib._Hash", progress: Advance) -> Iterator[
     except FileNotFoundError:
         raise LogError(f"{log}: not found; make one with `ctr simulate --out {log}`") from None
     except (OSError, EOFError, KeyError, pa.ArrowInvalid) as error:
-        raise LogError(f"{log}: {error}; expected the columns {', '.join(['click', *FIELDS])}") from None
+        raise LogError(f"{log}: {error}; expected the columns {', '.join(columns)}") from None
 
 
 def _check(log: Path, batch: pa.RecordBatch) -> None:
     wrong = [hour for hour in pc.unique(batch.column("hour")).to_pylist() if not hours.is_hour(hour)]
     if wrong:
         raise LogError(f"{log}: hour: expected YYMMDDHH of a real date and hour, got {wrong[:5]}")
+    if "click" not in batch.schema.names:
+        return
     wrong = sorted(set(pc.unique(batch.column("click")).to_pylist()) - {0, 1})
     if wrong:
         raise LogError(f"{log}: click: expected 0 or 1, got {wrong[:5]}")

@@ -3,7 +3,9 @@
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
+
+BINS = 15
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -15,6 +17,7 @@ class Quality(msgspec.Struct, frozen=True):
     normalized_entropy: float  # logloss / entropy of the labels' mean; 1 is knowing only the CTR (He et al. 2014)
     auc: float  # nan where all labels are the same
     calibration_ratio: float  # sum of predictions / clicks; 1 is perfect
+    expected_calibration_error: float  # mean |prediction - share clicked| over BINS of equally many impressions
 
 
 def quality(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64]) -> Quality:
@@ -27,18 +30,32 @@ def quality(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64]) 
         raise ValueError("evaluate: no impressions to evaluate on")
     clicked = int(clicks.sum())
     both = 0 < clicked < len(clicks)
-    logloss = float(log_loss(clicks, predictions, labels=[0, 1]))
+    logloss = float(row_losses(clicks, predictions).mean())
     return Quality(
         impressions=len(clicks),
         clicks=clicked,
         logloss=logloss,
-        normalized_entropy=logloss / _entropy(clicked / len(clicks)) if both else float("nan"),
+        normalized_entropy=logloss / entropy(clicked / len(clicks)) if both else float("nan"),
         auc=float(roc_auc_score(clicks, predictions)) if both else float("nan"),
         calibration_ratio=float(predictions.sum() / clicked) if clicked else float("inf"),
+        expected_calibration_error=_calibration_error(clicks, predictions),
     )
 
 
-def _entropy(rate: float) -> float:
+def row_losses(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The logloss of each impression, in nats; a certain prediction that was wrong costs as much as floats can say."""
+    tiny = np.finfo(np.float64).eps
+    likely = np.where(clicks == 1, predictions, 1 - predictions).clip(tiny, 1)
+    return np.asarray(-np.log(likely))
+
+
+def _calibration_error(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64]) -> float:
+    bins = np.array_split(np.argsort(predictions, kind="stable"), min(BINS, len(clicks)))
+    return float(sum(abs(float((predictions[rows] - clicks[rows]).sum())) for rows in bins) / len(clicks))
+
+
+def entropy(rate: float) -> float:
+    """Of a click with this probability, in nats: the logloss of knowing only the CTR."""
     return float(-(rate * np.log(rate) + (1 - rate) * np.log(1 - rate)))
 
 

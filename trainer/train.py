@@ -18,7 +18,7 @@ from trainer.fit import FitParameters
 from trainer.quality import Quality
 from trainer.stage import Stage, silent
 
-WEIGHT = 20.0  # impressions that the prior is worth in the lookup tables
+WEIGHT = 5.0  # impressions that the prior is worth in the lookup tables
 TEST_HOURS = 24
 
 

@@ -1,0 +1,142 @@
+"""An evaluation for people: one HTML file with figures, intervals and plots, which needs nothing beside it."""
+
+import base64
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from jinja2 import Environment
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from features.definition import FEATURE_NAMES
+from trainer import intervals, plots
+from trainer.intervals import Interval
+from trainer.quality import Quality, quality
+
+_NULL_APP = "ecad2386"  # of impressions on sites
+_RESAMPLES = 200
+
+
+class Part(NamedTuple):
+    """Figures of a part of the impressions."""
+
+    name: str
+    quality: Quality
+    logloss: Interval
+    calibration_ratio: Interval
+
+
+def parts(
+    impressions: pa.Table, rows: npt.NDArray[np.float32], clicks: npt.NDArray[np.int8], scores: npt.NDArray[np.float64]
+) -> dict[str, list[Part]]:
+    """The figures by day, page, position, device and hour; the first is of all impressions.
+
+    Args:
+        impressions: what was shown, with the fields of an impression.
+        rows: their rows.
+        clicks: 0 or 1.
+        scores: their click_proba.
+    """
+    return {
+        title: [_part(name, clicks[chosen], scores[chosen]) for name, chosen in cuts]
+        for title, cuts in _cuts(impressions, rows).items()
+    }
+
+
+def html(
+    title: str, found: dict[str, list[Part]], clicks: npt.NDArray[np.int8], scores: npt.NDArray[np.float64]
+) -> str:
+    """The report's text."""
+    environment = Environment(autoescape=True)
+    environment.filters["interval"] = lambda span: f"{span[0]:.4f} - {span[1]:.4f}"
+    figures = [_embedded(plots.calibration_figure(clicks, scores, "Calibration")), _embedded(_roc(clicks, scores))]
+    figures += [_embedded(_bars(name, of)) for name, of in found.items() if len(of) > 1]
+    return environment.from_string(_TEMPLATE).render(title=title, found=found, figures=figures)
+
+
+def _part(name: str, clicks: npt.NDArray[np.int8], scores: npt.NDArray[np.float64]) -> Part:
+    sure = intervals.bootstrap(clicks, scores, resamples=_RESAMPLES)
+    return Part(name, quality(clicks, scores), sure.logloss, sure.calibration_ratio)
+
+
+Cut = Iterator[tuple[str, npt.NDArray[np.bool_]]]
+
+
+def _cuts(impressions: pa.Table, rows: npt.NDArray[np.float32]) -> dict[str, Cut]:
+    hour = impressions.column("hour").to_numpy()
+    on_site = np.array(impressions.column("app_id").to_pylist()) == _NULL_APP
+    cold = rows[:, FEATURE_NAMES.index("device_ip_count_24h")] == 0
+    return {
+        "All": _by("all", np.zeros(len(hour), dtype=int)),
+        "Day": _by("", hour // 100),
+        "Page": _by("", np.where(on_site, "site", "app")),
+        "Position": _by("banner_pos", impressions.column("banner_pos").to_numpy()),
+        "Device (address) in the last 24 hours": _by("", np.where(cold, "cold: not seen", "warm: seen")),
+        "Hour of the day": _by("hour", hour % 100),
+    }
+
+
+def _by(name: str, values: npt.NDArray[np.generic]) -> Cut:
+    for value in np.unique(values):
+        yield (f"{name} {value}".strip() if name != "all" else "all impressions"), values == value
+
+
+def _roc(clicks: npt.NDArray[np.int8], scores: npt.NDArray[np.float64]) -> Figure:
+    figure = Figure(figsize=(4.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    if 0 < clicks.sum() < len(clicks):
+        false, true, _ = roc_curve(clicks, scores)
+        axes.plot(false, true)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.set(xlabel="share of unclicked above", ylabel="share of clicked above", title="ROC")
+    return figure
+
+
+def _bars(name: str, found: list[Part]) -> Figure:
+    """Calibration ratio a part, with its interval."""
+    figure = Figure(figsize=(9, 1 + 0.28 * len(found)), layout="constrained")
+    axes = figure.subplots()
+    ratio = np.array([part.quality.calibration_ratio for part in found])
+    spans = np.array([part.calibration_ratio for part in found])
+    axes.errorbar(
+        ratio, range(len(found)), xerr=np.abs(spans.T - ratio).clip(0), fmt="o", markersize=4, capsize=2, color="C0"
+    )
+    axes.axvline(1, color="0.7", linewidth=1)
+    axes.set_yticks(range(len(found)), [part.name for part in found])
+    axes.invert_yaxis()
+    axes.set(xlabel="sum of click_proba / clicks, 95 % interval", title=f"Calibration by {name.lower()}")
+    return figure
+
+
+def _embedded(figure: Figure) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+_TEMPLATE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem } td, th { padding: .15rem .7rem; text-align: right }
+td:first-child, th:first-child { text-align: left } tr:nth-child(even) { background: #f4f4f4 } img { max-width: 100% }
+</style>
+<h1>{{ title }}</h1>
+{% for name, of in found.items() %}
+<h2>{{ name }}</h2>
+<table><tr><th></th><th>impressions</th><th>clicks</th><th>logloss</th><th>95 %</th><th>NE</th><th>AUC</th>
+<th>calibration</th><th>95 %</th><th>ECE</th></tr>
+{% for part in of %}<tr><td>{{ part.name }}</td><td>{{ "{:,}".format(part.quality.impressions) }}</td>
+<td>{{ "{:,}".format(part.quality.clicks) }}</td><td>{{ "%.4f" % part.quality.logloss }}</td>
+<td>{{ part.logloss | interval }}</td><td>{{ "%.4f" % part.quality.normalized_entropy }}</td>
+<td>{{ "%.4f" % part.quality.auc }}</td><td>{{ "%.3f" % part.quality.calibration_ratio }}</td>
+<td>{{ part.calibration_ratio | interval }}</td><td>{{ "%.4f" % part.quality.expected_calibration_error }}</td></tr>
+{% endfor %}</table>
+{% endfor %}
+{% for figure in figures %}<p><img alt="plot" src="data:image/png;base64,{{ figure }}"></p>{% endfor %}
+</html>
+"""

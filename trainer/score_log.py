@@ -1,0 +1,49 @@
+"""Score a log on the batch path: in time order, with the counts that the stream would have had."""
+
+from array import array
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from features.definition import FEATURE_NAMES
+from features.keys import keys
+from features.windows import State, observe
+from model.bundle import Bundle
+from schemas import hours
+from trainer import prepare
+from trainer.stage import Advance, quiet
+
+
+class ScoredHour(NamedTuple):
+    """An event hour's impressions, in the order of the log."""
+
+    impressions: pa.Table
+    rows: npt.NDArray[np.float32]
+    click_probas: npt.NDArray[np.float64]
+
+
+def score_log(
+    bundle: Bundle, log: pa.Table, earlier: pa.Table | None = None, progress: Advance = quiet
+) -> Iterator[ScoredHour]:
+    """Score the impressions, hour by hour; each counts for those after it.
+
+    Args:
+        bundle: what scores.
+        log: of `prepare.read_impressions`.
+        earlier: a log that is counted first and not scored; without it, counts start empty.
+        progress: told of the rows scored.
+    """
+    state: State = {}
+    if earlier is not None:
+        for shown in prepare.impressions(earlier):
+            observe(state, keys(shown), hours.index(shown.hour))
+    for hour, columns in prepare.by_hour(log):
+        index, values = hours.index(hour), array("f")
+        for shown in prepare.impressions(columns):
+            values.extend(bundle.build(shown, observe(state, keys(shown), index)))
+        rows = np.frombuffer(values, dtype=np.float32).reshape(-1, len(FEATURE_NAMES))
+        yield ScoredHour(columns, rows, np.array(bundle.predict(rows)))
+        progress(len(columns))
