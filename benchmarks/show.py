@@ -50,7 +50,7 @@ def plot(found: Results, out: Path) -> None:
     growth.plot([size / 1e6 for size in sizes], [rate_beside(details.growth, size) for size in sizes], marker="o")
     growth.set(xlabel="million entities in Redis", ylabel="scored a second", title="As the state grows", ylim=(0, None))
     if loads:
-        latency.legend(frameon=False)
+        latency.legend(loc="upper left", frameon=False)
     figure.savefig(out, dpi=120)
 
 

@@ -137,7 +137,7 @@ def spoiled(**changes: Any) -> Callable[[Path], object]:
     ("write", "said"),
     [
         (lambda path: None, "not found; make one with `ctr simulate --out "),
-        (lambda path: path.write_bytes(b""), "expected the columns click, id, hour"),
+        (lambda path: path.write_bytes(b""), "expected the columns id, hour, C1"),
         (lambda path: fakes.write_log(path, []), "no rows"),
         (lambda path: fakes.write_log(path, [fakes.fields()], FIELDS), "click"),
         (lambda path: fakes.write_log(path, [fakes.fields(click=0)], ("click", *FIELDS[:-1])), "C21"),

@@ -32,9 +32,9 @@ def calibration_figure(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np
     reliability.plot([0, top], [0, top], color="0.7", linewidth=1, label="perfect")
     reliability.errorbar(mean, share, yerr=error, fmt="o", markersize=4, capsize=2, label="measured, 95 % interval")
     reliability.set(xlabel="mean click_proba", ylabel="share clicked", title=title, xlim=(0, top), ylim=(0, top))
-    reliability.legend(frameon=False)
+    reliability.legend(loc="upper left", frameon=False)
     spread.hist(predictions, bins=50, color="0.4")
     spread.axvline(float(clicks.mean()), color="C1", label="CTR")
     spread.set(xlabel="click_proba", ylabel="impressions", title="Spread of the scores")
-    spread.legend(frameon=False)
+    spread.legend(loc="upper right", frameon=False)
     return figure
