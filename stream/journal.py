@@ -1,5 +1,7 @@
 """The scores topic is the journal: it says which impressions were scored, and in which batch they were counted."""
 
+import asyncio
+
 import msgspec
 
 from broker.settings import BrokerSettings
@@ -8,6 +10,7 @@ from schemas.errors import DecodeError
 from store.keyspace import Source
 from stream import reader
 
+LOOKS, PAUSE = 4, 1.0  # seconds between the looks
 TAIL = 2000  # scores at a partition's end that are looked at
 
 
@@ -38,11 +41,21 @@ async def last_sent(broker: BrokerSettings, topic: str, partitions: int, source:
 async def is_of_this_topic(broker: BrokerSettings, source: Source, fence: int, sent: Sent | None) -> bool:
     """Whether fence and scores speak of this topic, not of one that was deleted and made anew under its name.
 
-    Then the fence may be beyond its end, and the impression where the furthest score says is another one.
+    Then the fence may be beyond its end, and the impression where the furthest score says is another one. A broker that
+    has just started may for a moment show an end from before; who believed it would count everything twice. So it is
+    another topic only when it looks so LOOKS times.
 
     Raises:
         aiokafka.errors.KafkaError: the broker does not answer.
     """
+    for _ in range(LOOKS - 1):
+        if await _looks_like_this_topic(broker, source, fence, sent):
+            return True
+        await asyncio.sleep(PAUSE)
+    return await _looks_like_this_topic(broker, source, fence, sent)
+
+
+async def _looks_like_this_topic(broker: BrokerSettings, source: Source, fence: int, sent: Sent | None) -> bool:
     newest = await reader.tail(broker, source.topic, source.partition, 1)
     end = newest[-1].offset + 1 if newest else 0
     if max(fence, sent.offset + 1 if sent else 0) > end:

@@ -6,12 +6,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaTimeoutError
 
 from broker.clients import aiokafka as options
 from broker.settings import BrokerSettings
 from stream.transport import Record
 
 _POLL_MS = 200
+_POLLS = 100  # without any answer, before the broker counts as away
 
 
 async def answers(broker: BrokerSettings) -> None:
@@ -55,11 +57,11 @@ async def stretch(
     async with _consumer(broker, tp) as consumer:
         consumer.seek(tp, start)
         while True:
-            fetched: list[Record] = (await consumer.getmany(tp, timeout_ms=_POLL_MS)).get(tp, [])
+            fetched, end = await _fetch(consumer, tp)
             if fetched:
                 yield [record for record in fetched if start <= record.offset < stop]
             position = await consumer.position(tp)
-            if position >= stop or (not fetched and position >= (consumer.highwater(tp) or 0)):
+            if position >= stop or (not fetched and position >= end):
                 return
 
 
@@ -96,10 +98,22 @@ async def tail(broker: BrokerSettings, topic: str, partition: int, records: int)
     tp = TopicPartition(topic, partition)
     async with _consumer(broker, tp) as consumer:
         await consumer.seek_to_beginning(tp)
-        await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
-        end = consumer.highwater(tp) or 0
+        _, end = await _fetch(consumer, tp, max_records=1)
         consumer.seek(tp, max(await consumer.position(tp) - 1, end - records, 0))
         found: list[Record] = []
         while await consumer.position(tp) < end:
-            found += (await consumer.getmany(tp, timeout_ms=_POLL_MS)).get(tp, [])
+            found += (await _fetch(consumer, tp))[0]
         return found
+
+
+async def _fetch(consumer: Any, tp: TopicPartition, max_records: int | None = None) -> tuple[list[Record], int]:
+    """The next records, none where none came soon, and the partition's end.
+
+    A slow broker's silence must not be taken for an empty topic: who asks would count or score everything again.
+    """
+    for _ in range(_POLLS):
+        fetched: list[Record] = (await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=max_records)).get(tp, [])
+        end: int | None = consumer.highwater(tp)  # known from the broker's first answer on
+        if end is not None:
+            return fetched, end
+    raise KafkaTimeoutError(f"{tp.topic}/{tp.partition}: no answer to a fetch for {_POLLS * _POLL_MS / 1000:.0f} s")
