@@ -59,7 +59,19 @@ def _server(binary: str, name: str, folder: Path, secured: Secured | None) -> Se
             "tls-key-file": str(secured.key),
             "tls-auth-clients": "no",
         }
-        user = ["--user", secured.username, "on", f">{secured.password}", *_ALLOWED.split()]
+        user = [
+            "--user",
+            "default",
+            "off",
+            "~*",
+            "&*",
+            "+@all",
+            "--user",
+            secured.username,
+            "on",
+            f">{secured.password}",
+            *_ALLOWED.split(),
+        ]
         login = {"ssl": True, "ssl_cert_reqs": "none", "username": secured.username, "password": secured.password}
     arguments = [word for option, value in options.items() for word in (f"--{option}", value)]
     return Server(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from local import stack as local
 from local.errors import MissingError
@@ -149,3 +150,23 @@ def test_every_command_names_a_wrong_password(variables: Variables, command: tup
     ended = ctr({**variables, "KAFKA_PASSWORD": "wrong"}, *command)
     assert "ctr: KAFKA_USERNAME, KAFKA_PASSWORD: the broker does not take them" in ended.stderr
     assert ended.returncode == 1
+
+
+def test_a_redis_with_users_keeps_its_keys_over_a_restart(secured_stack: Stack, authority: Path) -> None:
+    """Redis reads its append-only file as its default user: that one is off, but must keep its rights."""
+    url = secured_stack.redis_url
+    with redis.Redis.from_url(url, username="ctr", password=PASSWORD, ssl_ca_certs=str(authority)) as client:
+        keys = ["{test}:a", "{test}:b"]
+        client.eval("redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)", 2, *keys)
+        secured_stack.redis.stop()
+        secured_stack.redis.start()
+        assert client.mget(keys) == [b"1", b"2"]
+
+
+def test_nobody_gets_into_redis_without_a_login(secured_stack: Stack, authority: Path) -> None:
+    """The default user is off."""
+    with (
+        redis.Redis.from_url(secured_stack.redis_url, ssl_ca_certs=str(authority)) as client,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        client.ping()
