@@ -52,8 +52,8 @@ def train(
     ] = None,
     test_hours: Annotated[int, typer.Option(min=0, help="Hours at the log's end that are the test.")] = 24,
     iterations: Annotated[int, typer.Option(min=1, help="Trees.")] = 300,
-    depth: Annotated[int, typer.Option(min=1, max=16, help="Depth of a tree.")] = 6,
-    learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Of CatBoost.")] = 0.03,
+    depth: Annotated[int, typer.Option(min=1, max=16, help="Depth of a tree.")] = 5,
+    learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Of CatBoost.")] = 0.026,
     seed: Annotated[int, typer.Option(help="Equal seeds and logs make equal bundles.")] = 0,
     work: Annotated[
         Path | None, typer.Option(help="Folder for what the stages make; a training that was ended goes on from there.")
