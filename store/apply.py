@@ -1,6 +1,7 @@
 """Count a batch in Redis: one atomic call that counts it and returns the counts before it, exactly once."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Protocol
 
 from features.windows import days_of
 from store import batch, keyspace
@@ -9,7 +10,21 @@ from store.client import Client, script
 from store.keyspace import Source
 from store.settings import StoreSettings
 
-Apply = Callable[[Source, int, Sequence[Observation], int, int], Awaitable[list[Counted]]]
+
+class Apply(Protocol):
+    """Counts the observations of a record batch; see `applier`."""
+
+    def __call__(
+        self,
+        source: Source,
+        last: int,
+        observations: Sequence[Observation],
+        committed: int,
+        partitions: int,
+        first: int | None = None,
+    ) -> Awaitable[list[Counted]]:
+        """The counts before each observation."""
+
 
 MAX_DAYS = 8  # in one call; windows of 24 hours need two for an impression
 
@@ -23,12 +38,13 @@ class ClosedError(RuntimeError):
 
 
 def applier(client: Client, settings: StoreSettings) -> Apply:
-    """The function `apply(source, last, observations, committed, partitions)`.
+    """The function `apply(source, last, observations, committed, partitions, first)`.
 
     It counts the observations of one record batch, in order, where they were not counted before, and answers each
     with the counts before it; what was counted before is answered from the log, with the same bits. So it may be
-    called again after any failure. `last` is the offset of the batch's last record (which may be no observation);
-    replies of offsets before `committed` may be forgotten. `partitions` is how many of the topic must be whole (see
+    called again after any failure. `first` and `last` are the offsets of the batch's first and last records, which may
+    be no observations: what lies before the log's first batch is taken for done (see `store.whole.Known.forgotten`).
+    Replies of offsets before `committed` may be forgotten. `partitions` is how many of the topic must be whole (see
     `store.whole`); 0 counts regardless, which is for making them so.
 
     Raises:
@@ -41,19 +57,30 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
     ttl = settings.store_ttl_hours * 3600
 
     async def apply(
-        source: Source, last: int, observations: Sequence[Observation], committed: int, partitions: int
+        source: Source,
+        last: int,
+        observations: Sequence[Observation],
+        committed: int,
+        partitions: int,
+        first: int | None = None,
     ) -> list[Counted]:
         counted: list[Counted] = []
         for part, part_last in _parts(observations, last):
-            counted += await apply_part(source, part_last, part, committed, partitions)
+            counted += await apply_part(source, first, part_last, part, committed, partitions)
+            first = part_last + 1
         return counted
 
     async def apply_part(
-        source: Source, last: int, observations: Sequence[Observation], committed: int, partitions: int
+        source: Source,
+        begin: int | None,
+        last: int,
+        observations: Sequence[Observation],
+        committed: int,
+        partitions: int,
     ) -> list[Counted]:
         if not observations:
             return []
-        first = observations[0].offset
+        first = observations[0].offset if begin is None else begin
         request = batch.request_of(first, observations)
         day_numbers = batch.days(request)
         keys = [
@@ -74,7 +101,7 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
         remembered = _from_log(answer[1:])
         before = [observation for observation in observations if observation.offset < fence]
         _check_remembered(source, before, remembered, fence)
-        after = await apply_part(source, last, observations[len(before) :], committed, partitions)
+        after = await apply_part(source, max(first, fence), last, observations[len(before) :], committed, partitions)
         return [remembered[one.offset] for one in before] + after
 
     return apply

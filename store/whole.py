@@ -24,7 +24,7 @@ class Known(NamedTuple):
 
     @property
     def forgotten(self) -> int:
-        """The offset before which all is counted, was committed, and is answered by no reply that is kept."""
+        """The offset before which all is done: counted, committed once, and answered by no reply that is kept."""
         return (self.fence or 0) if self.remembered is None else self.remembered
 
 

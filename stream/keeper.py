@@ -235,7 +235,8 @@ class Keeper:
             if not records:
                 continue
             observations = score.decode(source, records).observations
-            await self._redis(self._apply, source, records[-1].offset, observations, stop, 0)
+            first, last = records[0].offset, records[-1].offset
+            await self._redis(self._apply, source, last, observations, stop, 0, first)
             self._metrics.counted_again.inc(len(observations))
             if self.draining:
                 raise GivenUpError(where)

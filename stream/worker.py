@@ -103,13 +103,17 @@ class Worker:
             if tp not in self.keeper.counted:
                 return False
             with self._stage("decode"):
-                decoded = score.decode(source, await self._records(tp, events))
+                records = await self._records(tp, events)
+                decoded = score.decode(source, records)
+            first = records[0].offset if records else None
             committed = self._app.consumer.committed_offset(tp)
             partitions = await self._kafka(self._partitions_of, tp.topic)
             last = events[-1].message.offset
             try:
                 with self._stage("redis"):
-                    counted = await self._redis(self._apply, source, last, decoded.observations, committed, partitions)
+                    counted = await self._redis(
+                        self._apply, source, last, decoded.observations, committed, partitions, first
+                    )
             except ClosedError:
                 return False
             except Exception as error:

@@ -90,3 +90,20 @@ async def test_numbers_and_fence_only_rise(client: redis.asyncio.Redis, settings
     assert known.fence == 5
     assert await whole.finish(ONE, known.run, 2, 3)
     assert (await whole.begin(ONE)).fence == 5
+
+
+async def test_what_is_before_the_first_observation_is_not_taken_for_done(
+    client: redis.asyncio.Redis, settings: StoreSettings
+) -> None:
+    """A batch that begins with a broken message begins there: its dead letter may not be sent yet."""
+    apply, whole = applier(client, settings), Whole(client, settings)
+    await open_both(whole)
+    await apply(ONE, 2, BATCH[1:], 0, 2, 0)
+    assert (await whole.begin(ONE)).forgotten == 0
+    rest = [Observation(offset, 400_000, ("i1", None, "u1")) for offset in (5, 9)]
+    assert [one.counts[0] for one in await apply(ONE, 9, rest, 3, 2, 3)] == [2, 3]
+    assert (await whole.begin(ONE)).forgotten == 3
+    await apply(ONE, 12, [Observation(12, 400_000, ("i1", None, "u1"))], 10, 2, 10)
+    assert (await whole.begin(ONE)).forgotten == 10
+    redelivered = [*rest, Observation(12, 400_000, ("i1", None, "u1"))]
+    assert [one.counts[0] for one in await apply(ONE, 12, redelivered[2:], 10, 2, 11)] == [4]
