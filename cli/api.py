@@ -1,5 +1,6 @@
 """Commands that serve predictions over HTTP and ask for them."""
 
+import asyncio
 import os
 import tempfile
 from itertools import islice
@@ -29,11 +30,14 @@ def api(
     from api.metrics import DIRECTORY
     from api.settings import ApiSettings
     from model.bundle import verify
+    from store.client import check
+    from store.settings import StoreSettings
 
     if bundle:
         os.environ["BUNDLE"] = str(bundle)  # the server's processes read their settings themselves
     settings = ApiSettings()
-    verify(settings.bundle)  # what is wrong with it is said here, in one line
+    verify(settings.bundle)  # what is wrong with it, or with the way to Redis, is said here, in one line
+    asyncio.run(check(StoreSettings()))
     logs.configure(settings)
     with tempfile.TemporaryDirectory(prefix="ctr-api-metrics-") as folder:
         if processes > 1:
@@ -57,8 +61,6 @@ def requests(
 
     Example: `ctr requests log.csv.gz --rate 200 --limit 2000`
     """
-    import asyncio
-
     from replay import log as logs
     from replay.ask import ask
 

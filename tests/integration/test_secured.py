@@ -152,6 +152,16 @@ def test_every_command_names_a_wrong_password(variables: Variables, command: tup
     assert ended.returncode == 1
 
 
+@pytest.mark.parametrize("name", ["REDIS_PASSWORD", "REDIS_CA_FILE"])
+def test_the_api_names_a_wrong_setting_too(variables: Variables, name: str, tmp_path: Path) -> None:
+    """It ends at its start, before it listens."""
+    wrong = str(make_ca(tmp_path, "stranger")) if name == "REDIS_CA_FILE" else "wrong"
+    ended = ctr({**variables, name: wrong}, "api", "--port", "0")
+    assert WRONG[name] in ended.stderr
+    assert ended.returncode == 1
+    assert PASSWORD not in ended.stderr
+
+
 def test_a_redis_with_users_keeps_its_keys_over_a_restart(secured_stack: Stack, authority: Path) -> None:
     """Redis reads its append-only file as its default user: that one is off, but must keep its rights."""
     url = secured_stack.redis_url
