@@ -185,9 +185,7 @@ def _batches(
     except FileNotFoundError:
         raise LogError(f"{log}: not found; make one with `ctr simulate --out {log}`") from None
     except (OSError, EOFError, KeyError, pa.ArrowInvalid) as error:
-        raise LogError(
-            f"{log}: {error}; expected the columns {', '.join(sorted(columns, key='click'.__ne__))}"
-        ) from None
+        raise LogError(f"{log}: {error}; expected the columns {', '.join(columns)}") from None
 
 
 def _check(log: Path, batch: pa.RecordBatch) -> None:
