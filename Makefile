@@ -30,8 +30,8 @@ demo: setup  ## Train, stream through Kafka with two workers, verify every score
 test: setup  ## The whole suite, with a broker and a Redis that it starts itself
 	$(BIN)/pytest
 
-test-unit: setup  ## The fast part: no broker, no Redis
-	$(BIN)/pytest -m "not integration"
+test-unit: setup  ## The fast part: no broker, no Redis, no training
+	$(BIN)/pytest -m "not integration and not slow"
 
 test-integration: setup  ## The part with a real broker and a real Redis
 	$(BIN)/pytest -m integration

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from model.bundle import Bundle
+
+pytestmark = pytest.mark.slow
 
 TRAINING = ("pandas", "matplotlib", "plotly", "graphviz", "mlflow", "dvc", "sklearn")
 

@@ -18,6 +18,8 @@ from model.bundle import Bundle
 from model.watch import Watch
 from stream import metrics
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "monitoring/rules").glob("*.yml"))
 DASHBOARDS = sorted((ROOT / "monitoring/grafana/dashboards").glob("*.json"))

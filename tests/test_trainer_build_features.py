@@ -25,6 +25,8 @@ from trainer import causal, prepare
 from trainer.build_features import TABLES as TABLES_FOLDER
 from trainer.build_features import Built, build, build_features, read
 
+pytestmark = pytest.mark.slow
+
 WEIGHT = 20.0
 START = hours.index(14103122)  # the log runs over the end of a day and a month
 PUBLISHER = "site_id_x_app_id"

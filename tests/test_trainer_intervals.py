@@ -6,6 +6,8 @@ import pytest
 from trainer.intervals import bootstrap
 from trainer.quality import quality
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Calibrated predictions with ties, and clicks."""

@@ -7,6 +7,8 @@ import pytest
 
 from trainer.plots import calibration
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("count", [1, 3, 500])
 def test_a_png_is_written_for_any_number_of_impressions(tmp_path: Path, count: int) -> None:

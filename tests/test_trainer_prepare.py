@@ -15,6 +15,8 @@ from schemas.impression import FIELDS, Impression
 from trainer import prepare
 from trainer.prepare import LogError, chunks, read_card, read_log
 
+pytestmark = pytest.mark.slow
+
 LOG = fakes.click_log(300, seed=2)
 
 

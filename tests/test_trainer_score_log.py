@@ -16,6 +16,8 @@ from schemas.impression import FIELDS
 from trainer import prepare
 from trainer.score_log import score_log
 
+pytestmark = pytest.mark.slow
+
 LOG = fakes.click_log(300, seed=5)
 
 

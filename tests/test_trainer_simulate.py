@@ -14,6 +14,8 @@ from trainer.simulated_draws import Hash, assign, falling
 from trainer.simulated_hour import draw_hour, earlier
 from trainer.simulated_world import make_world
 
+pytestmark = pytest.mark.slow
+
 ROWS, HOURS = 60_000, 30
 
 

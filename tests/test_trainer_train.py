@@ -13,6 +13,8 @@ from trainer.fit import FitParameters
 from trainer.prepare import LogError
 from trainer.train import WEIGHT, train
 
+pytestmark = pytest.mark.slow
+
 SMALL = FitParameters(iterations=5, depth=3)
 LOG = fakes.click_log(600, hours_spanned=30, seed=4)
 
