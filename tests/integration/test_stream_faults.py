@@ -123,7 +123,7 @@ def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Mess
         return sum(place.lag for place in (lag.places(client, partitions) or {}).values())
 
     try:
-        assert behind() == 1_000
+        eventually(lambda: behind() == 1_000)  # a broker that is slow to answer is no lag
         with worker(system) as one:
             system.scores(1_000)
             eventually(lambda: behind() == 0)
