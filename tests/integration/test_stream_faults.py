@@ -117,7 +117,7 @@ def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Mess
     """Lag is what the topic holds beyond the committed offset; a worker shows it, and what Redis is ahead of it."""
     system.produce(rows[:1_000])
     partitions = [(system.impressions_topic, partition) for partition in range(PARTITIONS)]
-    client = lag.client(system.stack.bootstrap_servers, system.deployment.name)
+    client = lag.client({"bootstrap.servers": system.stack.bootstrap_servers}, system.deployment.name)
 
     def behind() -> int:
         return sum(place.lag for place in (lag.places(client, partitions) or {}).values())
