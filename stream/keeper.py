@@ -130,6 +130,7 @@ class Keeper:
         """Know what was sent by what Kafka alone knows, where nothing is known of the partition yet.
 
         Raises:
+            GivenUpError: the partition is being taken away, or the worker ends.
             aiokafka.errors.KafkaError: the broker does not answer.
         """
         if tp not in self.sent:
@@ -137,6 +138,8 @@ class Keeper:
             committed: int = await self._kafka(self._consumer().committed, tp)
             sent = await self._last_sent(source)
             is_ours = await self._kafka(journal.is_of_this_topic, self._settings, source, 0, sent)
+            if self.draining:  # what is known now is of no use to the next assignment
+                raise GivenUpError(str(tp))
             self._know(tp, sent.offset + 1 if sent and is_ours else 0, committed)
 
     def _know(self, tp: TP, scored: int, committed: int) -> None:

@@ -86,9 +86,8 @@ def retrying(
         )
         try:
             try:
-                return await call(
-                    *arguments
-                )  # mostly the only try; tenacity would cost more than a small batch's scoring
+                # Mostly the only try: tenacity costs more than the scoring of a small batch.
+                return await call(*arguments)
             except Exception as error:
                 if should_stop() or not passes_by_itself(error):
                     raise

@@ -139,13 +139,15 @@ class Worker:
             self.metrics.degraded_scores.inc(len(scored.scores))
 
     async def _records(self, tp: TP, events: Events) -> list[Record]:
+        expected, sent = self.keeper.next[tp], self.keeper.sent[tp]  # before any await: a drain forgets them
+
         async def read(start: int, stop: int) -> list[Record]:
             found: list[Record] = await self._kafka(reader.between, self._settings, tp.topic, tp.partition, start, stop)
             return found
 
         batches: list[list[Record]] = [event.value for event in events]
-        records = await gaps.filled(batches, self.keeper.next[tp], read)
-        return [record for record in records if record.offset >= self.keeper.sent[tp]]
+        records = await gaps.filled(batches, expected, read)
+        return [record for record in records if record.offset >= sent]
 
     async def _send_all(self, tp: TP, decoded: score.Decoded, scored: score.Scored) -> None:
         """Send what came of a record batch: dead letters first, since a score says that all before it is done."""
