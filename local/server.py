@@ -155,7 +155,9 @@ def free_ports(count: int) -> list[int]:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            ports.append(port)
+            # Two sockets of SO_REUSEADDR may share a port while neither listens.
+            if port not in ports:
+                ports.append(port)
     return ports
 
 
