@@ -17,6 +17,7 @@ from features.definition import FEATURE_NAMES, TABLES, Row
 from features.windows import COUNT_NAMES
 from model import drift
 from model.bundle import Bundle
+from model.rows import Rows
 from schemas import hours
 from schemas.impression import Impression
 
@@ -31,7 +32,7 @@ class _Seen(NamedTuple):
     """An impression that was looked at."""
 
     impression: Impression
-    row: Row
+    row: Row | Rows
     click_proba: float
 
 
@@ -105,7 +106,9 @@ class Watch:
                 self._trained_bins.labels(feature, str(number)).set(share)
                 self._bins.labels(feature, str(number))  # so that a bin that nothing falls into is 0, not absent
 
-    def observe(self, impressions: Sequence[Impression], rows: Sequence[Row], click_probas: Sequence[float]) -> None:
+    def observe(
+        self, impressions: Sequence[Impression], rows: Sequence[Row] | Rows, click_probas: Sequence[float]
+    ) -> None:
         """Impressions were scored; the three sequences belong together, one element an impression."""
         if not click_probas:
             return

@@ -4,16 +4,17 @@ The pair (request, reply) of a batch holds all that its counts are computed from
 impression is computed by the same function from the same bytes.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
 from features.keys import ENTITIES, Keys
-from features.windows import Counts, State, Tiles, days_of, observe
+from features.windows import Counts, State, Tiles, add, days_of, observe_hour
 
 
-class Observation(NamedTuple):
+class Observation(msgspec.Struct, frozen=True, gc=False):  # made in a fifth of a NamedTuple's time
     """One impression as the store sees it."""
 
     offset: int
@@ -21,7 +22,7 @@ class Observation(NamedTuple):
     keys: Keys
 
 
-class Counted(NamedTuple):
+class Counted(msgspec.Struct, frozen=True, gc=False):
     """What the store answers to one observation."""
 
     batch: int  # number of the batch in which it was counted
@@ -45,9 +46,9 @@ def request_of(first: int, observations: Iterable[Observation]) -> Request:
     """The request for a batch whose first offset is `first`."""
     indices: dict[str, int] = {}
     rows: list[int] = []
-    for offset, hour, keys in observations:
-        rows += (offset - first, hour)
-        rows += [-1 if key is None else indices.setdefault(key, len(indices)) for key in keys]
+    for one in observations:
+        rows += (one.offset - first, one.hour)
+        rows += [-1 if key is None else indices.setdefault(key, len(indices)) for key in one.keys]
     return list(indices), rows
 
 
@@ -73,10 +74,15 @@ def answer(first: int, request: Request, reply: bytes) -> dict[int, Counted]:
     number, tiles_before = _reply.decode(reply)
     keys, rows = request
     state = state_of(keys, days(request), tiles_before)
+    names = [*keys, None]  # the index of nobody is -1
     answers = {}
-    for at in range(0, len(rows), _STRIDE):
-        row_keys = tuple([None if index < 0 else keys[index] for index in rows[at + 2 : at + _STRIDE]])
-        answers[first + rows[at]] = Counted(number, observe(state, row_keys, rows[at + 1]))
+    runs = [(hour, list(run)) for hour, run in groupby(_rows(rows), key=itemgetter(1))]
+    for hour, run in runs:
+        counts, after = observe_hour(state, [tuple([names[index] for index in row[2:]]) for row in run], hour)
+        for row, found in zip(run, counts, strict=True):
+            answers[first + row[0]] = Counted(number, found)
+        if len(runs) > 1:
+            add(state, after, hour)
     return answers
 
 
@@ -88,6 +94,11 @@ def state_of(keys: Sequence[str], day_numbers: Iterable[int], tiles_by_day: Iter
             if isinstance(packed, str):
                 state.setdefault(key, {}).update(unpack(packed, day * 24))
     return state
+
+
+def _rows(flat: list[int]) -> Iterator[tuple[int, ...]]:
+    values = iter(flat)
+    return zip(*[values] * _STRIDE, strict=True)
 
 
 def unpack(packed: str, first_hour: int) -> Tiles:

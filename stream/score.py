@@ -2,16 +2,16 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import msgspec
 
-from features.definition import Row
 from features.keys import keys
 from features.windows import COUNT_NAMES
 from model.bundle import Bundle
+from model.rows import Rows, rows
 from schemas import dead_letter, hours, impression, score
 from schemas.dead_letter import DeadLetter
 from schemas.errors import DecodeError, Reason, ScoringError
@@ -23,7 +23,7 @@ from stream.transport import Outgoing, Record
 CountedScore = score.struct_of(COUNT_NAMES)
 
 Stage = Callable[[str], AbstractContextManager[object]]
-Observe = Callable[[Sequence[Impression], Sequence[Row], Sequence[float]], None]
+Observe = Callable[[Sequence[Impression], Rows, Sequence[float]], None]
 Encode = Callable[[Source, "Decoded", Sequence[Counted], float], "Scored"]
 
 # What stands for the store's answer in degraded mode; the store's own batches are numbered from 1 on.
@@ -78,60 +78,60 @@ def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambd
         observe: told of the impressions, rows and probabilities of each predict call.
     """
 
-    def predict(todo: Sequence[_Todo]) -> list[float]:
+    def predict(impressions: Sequence[Impression], counted: Sequence[Counted]) -> list[float]:
         with stage("features"):
-            rows = [bundle.build(shown, answer.counts) for _, shown, answer in todo]
+            made = rows(bundle.build, impressions, [answer.counts for answer in counted])
         with stage("predict"):
-            found = bundle.predict(rows)
-        observe([shown for _, shown, _ in todo], rows, found)
+            found = bundle.predict(made)
+        observe(impressions, made, found)
         return found
 
     def encode(source: Source, decoded: Decoded, counted: Sequence[Counted], now: float) -> Scored:
         scored = Scored([], [])
-        todo = list(zip(decoded.records, decoded.impressions, counted, strict=True))
-        for item in _click_probas(predict, todo):
-            record, shown, (batch, counts), click_proba = item
-            if isinstance(click_proba, float):
-                place = (now, source.partition, record.offset, batch)
-                found = CountedScore(
-                    shown.id,
-                    shown.device_ip,
-                    click_proba,
-                    bundle.version,
-                    shown.hour,
-                    *place,
-                    *(*counts, batch == NOT_COUNTED.batch),
-                )
-                scored.scores.append((record.key, _encode(found), record.timestamp, []))
-            else:
-                letter = _failed(source, record, batch, click_proba)
+        click_probas = _click_probas(predict, decoded.impressions, counted)
+        for record, shown, answer, click_proba in zip(
+            decoded.records, decoded.impressions, counted, click_probas, strict=True
+        ):
+            if isinstance(click_proba, Exception):
+                letter = _failed(source, record, answer.batch, click_proba)
                 scored.rejected.append((letter.key, letter.value, record.timestamp, letter.headers))
+                continue
+            found = CountedScore(
+                shown.id,
+                shown.device_ip,
+                click_proba,
+                bundle.version,
+                shown.hour,
+                now,
+                source.partition,
+                record.offset,
+                answer.batch,
+                *(*answer.counts, answer.batch == NOT_COUNTED.batch),
+            )
+            scored.scores.append((record.key, _encode(found), record.timestamp, []))
         return scored
 
     return encode
 
 
-_Todo = tuple[Record, Impression, Counted]
-
-
 def _click_probas(
-    predict: Callable[[Sequence[_Todo]], list[float]], todo: Sequence[_Todo]
-) -> Iterator[tuple[Record, Impression, Counted, float | Exception]]:
-    """Each with its click probability, or with what was raised by it alone."""
-    if not todo:
-        return
+    predict: Callable[[Sequence[Impression], Sequence[Counted]], list[float]],
+    impressions: Sequence[Impression],
+    counted: Sequence[Counted],
+) -> Sequence[float | Exception]:
+    """The click probability of each, or what was raised by it alone."""
+    if not impressions:
+        return []
     try:
-        found = predict(todo)
+        return predict(impressions, counted)
     except Exception as error:  # a fault of ours, or of a library: it must not stop the stream
-        if len(todo) == 1:
-            yield (*todo[0], error)
-            return
-        half = len(todo) // 2
-        yield from _click_probas(predict, todo[:half])
-        yield from _click_probas(predict, todo[half:])
-        return
-    for item, click_proba in zip(todo, found, strict=True):
-        yield (*item, click_proba)
+        if len(impressions) == 1:
+            return [error]
+        half = len(impressions) // 2
+        return [
+            *_click_probas(predict, impressions[:half], counted[:half]),
+            *_click_probas(predict, impressions[half:], counted[half:]),
+        ]
 
 
 def _failed(source: Source, record: Record, batch: int, error: Exception) -> DeadLetter:

@@ -179,7 +179,7 @@ def bundle(version: str = "0123456789ab") -> Bundle:
         version,
         card,
         definition.builder(tables, 0.2),
-        lambda rows: [abs(sum(row)) % 10_000_000 / 1e7 for row in rows],
+        lambda rows: [abs(float(sum(row))) % 10_000_000 / 1e7 for row in rows],
         lambda row: Explanation(-1.5, [0.01 * value for value in row]),
         {table: {} for table in definition.TABLES},
     )

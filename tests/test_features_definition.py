@@ -9,7 +9,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import ctr
+from features import ctr, definition
 from features.ctr import Known, Totals
 from features.definition import FEATURE_NAMES, TABLES, builder
 from features.windows import COUNT_NAMES, Counts
@@ -87,18 +87,24 @@ def test_an_unseen_value_gets_the_prior() -> None:
     assert row[-1] == pytest.approx(math.log(1 / 3))
 
 
-def test_a_table_that_grows_is_asked_anew() -> None:
-    """The trainer's tables learn between two rows."""
-    tables: dict[str, dict[Any, Known]] = {table: {} for table in TABLES}
-    build = builder(tables, 0.25)
-    before = build(fakes.impression(C20=7), ZEROS)
-    tables["C20"][7] = Known(1.0, 0.0, 0.0)
-    changed = [
-        name
-        for name, old, new in zip(FEATURE_NAMES, before, build(fakes.impression(C20=7), ZEROS), strict=True)
-        if old != new
-    ]
-    assert changed == ["ctr_C20"]
+@given(st.lists(strategies.wide_impressions(), min_size=1, max_size=8), st.data())
+def test_what_is_remembered_changes_no_row(shown: list[Impression], data: st.DataObject) -> None:
+    """A row is the same however often and after whatever else it is asked for, also when memory is full."""
+    tables: Any = {table: fakes.Hashed() for table in TABLES}
+    build = builder(tables, 0.125)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(definition, "_REMEMBER_MOST", data.draw(st.sampled_from([1, 2, 100])))
+        for one in data.draw(st.lists(st.sampled_from(shown), max_size=20)):
+            assert build(one, ZEROS) == builder(tables, 0.125)(one, ZEROS)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ads there are, only so many are remembered."""
+    monkeypatch.setattr(definition, "_REMEMBER_MOST", 10)
+    build = builder({table: {} for table in TABLES}, 0.25)
+    for number in range(95):
+        build(fakes.impression(C14=number), ZEROS)
+    assert len(build.__globals__["ad"]) == 5  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("missing", ["C14", "site_id_x_app_id_x_device_model"])

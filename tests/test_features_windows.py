@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.keys import Keys, keys
-from features.windows import COUNT_NAMES, WINDOWS, State, days_of, forget, observe, peek
+from features.windows import COUNT_NAMES, WINDOWS, State, add, days_of, forget, observe, observe_hour, peek
 from schemas import hours
 from schemas.impression import Impression
 
@@ -49,6 +49,20 @@ def test_counts_of_any_keys_are_those_of_the_oracle(seen: list[tuple[Keys, int]]
     for one, at in seen:
         assert observe(state, one, at) == oracle.observe(one, at)
     assert peek(state, asked, hour) == oracle.peek(asked, hour)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.lists(ANY_KEYS, max_size=6)), max_size=8))
+@settings(max_examples=150)
+def test_counts_of_many_of_an_hour_are_those_of_the_oracle(batches: list[tuple[int, list[Keys]]]) -> None:
+    """Several impressions of one hour get what they would one by one, and so does all that follows."""
+    state: State = {}
+    oracle = NaiveCounts()
+    for hour, shown in batches:
+        before = copy.deepcopy(state)
+        counts, after = observe_hour(state, shown, hour)
+        assert counts == [oracle.observe(one, hour) for one in shown]
+        assert state == before
+        add(state, after, hour)
 
 
 @given(strategies.sequences(min_size=1))

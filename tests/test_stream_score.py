@@ -108,8 +108,8 @@ def test_scores_match_the_bundle_asked_directly(bundle_: Bundle, sequences: list
         decoded = score.decode(SOURCE, records([encode(shown) for shown in sequence], first=number * 1000))
         outgoing = encode_scores(SOURCE, decoded, store.apply(decoded.observations), NOW).scores
         for position, (shown, (_, value, _, _)) in enumerate(zip(sequence, outgoing, strict=True)):
-            ((_, counts),) = by_hand.apply([Observation(0, hours.index(shown.hour), keys(shown))])
-            (click_proba,) = bundle_.predict([bundle_.build(shown, counts)])
+            (answer,) = by_hand.apply([Observation(0, hours.index(shown.hour), keys(shown))])
+            (click_proba,) = bundle_.predict([bundle_.build(shown, answer.counts)])
             assert score.score.decode(value or b"", CountedScore) == CountedScore(
                 shown.id,
                 shown.device_ip,
@@ -120,7 +120,7 @@ def test_scores_match_the_bundle_asked_directly(bundle_: Bundle, sequences: list
                 SOURCE.partition,
                 number * 1000 + position,
                 number,
-                *counts,
+                *answer.counts,
             )
 
 

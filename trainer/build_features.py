@@ -24,9 +24,10 @@ import pandas as pd
 import pyarrow as pa
 
 from features.definition import FEATURE_NAMES
+from model.rows import Rows
 from model.tables import Tables, write_tables
 from trainer import prepare
-from trainer.causal import Pass, Rows
+from trainer.causal import Pass
 from trainer.prepare import Chunk
 from trainer.stage import Advance, folder_of, quiet, read_json, write_json
 

@@ -1,6 +1,5 @@
 """A pass through a log in time order, which gives each row what was known when the impression was shown."""
 
-from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,17 +8,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.ctr import Known, Totals, Value, known
-from features.definition import FEATURE_NAMES, TABLES, builder
-from features.keys import keys
-from features.windows import State, forget, observe
+from features.definition import TABLES, builder
+from features.windows import State, forget
+from model.rows import Rows, observed_rows
 from schemas import hours
 from trainer import prepare
 from trainer.linear import Linear
 from trainer.prepare import Chunk
 
 FORGET_HOURS = 12  # a pass over all counts costs seconds at full size; between two they grow by that much
-
-Rows = npt.NDArray[np.float32]
 
 
 class Pass:
@@ -65,16 +62,13 @@ class Pass:
         if hour // self._refresh_hours != self._period or chunk.hour >= self._train_until:
             self._learn()
             self._period = hour // self._refresh_hours
-        build = self._build
         if hour >= self._forgot + FORGET_HOURS:
             forget(state, hour)
             self._forgot = hour
-        values = array("f")  # a twentieth of the memory of lists, and faster than numpy row by row
-        for impression in prepare.impressions(chunk.columns):
-            values.extend(build(impression, observe(state, keys(impression), hour)))
+        found = observed_rows(self._build, state, prepare.impressions(chunk.columns), hour)
         if chunk.hour < self._train_until:
             self._pending.append(self._numbered(chunk))
-        return np.frombuffer(values, dtype=np.float32).reshape(-1, len(FEATURE_NAMES))
+        return found
 
     def _numbered(self, chunk: Chunk) -> "_Hour":
         """An hour as the numbers of its impressions' values."""

@@ -1,6 +1,5 @@
 """Score a log on the batch path: in time order, with the counts that the stream would have had."""
 
-from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -8,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.definition import FEATURE_NAMES
 from features.keys import keys
 from features.windows import State, observe
 from model.bundle import Bundle
+from model.rows import Rows, observed_rows
 from schemas import hours
 from trainer import prepare
 from trainer.stage import Advance, quiet
@@ -21,7 +20,7 @@ class ScoredHour(NamedTuple):
     """An event hour's impressions, in the order of the log."""
 
     impressions: pa.Table
-    rows: npt.NDArray[np.float32]
+    rows: Rows
     click_probas: npt.NDArray[np.float64]
 
 
@@ -41,9 +40,6 @@ def score_log(
         for shown in prepare.impressions(earlier):
             observe(state, keys(shown), hours.index(shown.hour))
     for hour, columns in prepare.by_hour(log):
-        index, values = hours.index(hour), array("f")
-        for shown in prepare.impressions(columns):
-            values.extend(bundle.build(shown, observe(state, keys(shown), index)))
-        rows = np.frombuffer(values, dtype=np.float32).reshape(-1, len(FEATURE_NAMES))
+        rows = observed_rows(bundle.build, state, prepare.impressions(columns), hours.index(hour))
         yield ScoredHour(columns, rows, np.array(bundle.predict(rows)))
         progress(len(columns))
