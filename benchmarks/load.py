@@ -38,7 +38,7 @@ def send(bootstrap: str, topic: str, messages: Iterator[Message], rate: int) -> 
         {
             "bootstrap.servers": bootstrap,
             "partitioner": "murmur2_random",
-            "linger.ms": 1,
+            "linger.ms": 5,
             "acks": 1,
             "queue.buffering.max.messages": 1_000_000,
         }

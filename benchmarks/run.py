@@ -22,7 +22,16 @@ from replay.produce import produce
 
 Stage = Callable[[str, int], Callable[[int], None]]
 
-CONTENDERS = ("ours", "faust_plain", "quix_dataframe", "quix_sink", "confluent_loop", "faststream_batch", "limit")
+CONTENDERS = (
+    "ours",
+    "faust_plain",
+    "faust_lua",
+    "quix_dataframe",
+    "quix_sink",
+    "confluent_loop",
+    "faststream_batch",
+    "limit",
+)
 PARTS = (*CONTENDERS, "two_workers", "latency", "growth")
 _TOPIC = "impressions"
 
@@ -91,11 +100,12 @@ def _trials(plan: Plan, place: Place, checks: Checks, stage: Stage) -> Iterator[
 
 def _latencies(plan: Plan, place: Place, stage: Stage) -> Iterator[Latency]:
     rates = plan.rates if "latency" in plan.parts else ()
-    advance = stage("latency", len(rates))
-    for rate in rates:
-        trial.empty(place.stack)
-        yield latency.measure(place, rate, plan.latency_seconds)
-        advance(1)
+    advance = stage("latency", plan.trials * len(rates))
+    for _ in range(plan.trials):
+        for rate in rates:
+            trial.empty(place.stack)
+            yield latency.measure(place, rate, plan.latency_seconds)
+            advance(1)
 
 
 def _growth(plan: Plan, place: Place, checks: Checks, made: Inputs, stage: Stage) -> Iterator[Grown]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import Details, Results, rate_beside
+from benchmarks.results import Details, Results, middle, rate_beside
 from benchmarks.trial import Trial
 
 
@@ -38,11 +38,11 @@ def plot(found: Results, out: Path) -> None:
         rates = [trial.events_per_second for trial in one]
         contenders.plot([min(rates), max(rates)], [position, position], color="C1", linewidth=2)
     contenders.set(xlabel="scored a second, median and range", title="One topic, the same rows")
-    loads = [one.events_per_second for one in details.latencies]
+    loads = [one.events_per_second for one in middle(details.latencies)]
     for name, values in (
-        ("p99.9", [one.p999 for one in details.latencies]),
-        ("p99", [one.p99 for one in details.latencies]),
-        ("p50", [one.p50 for one in details.latencies]),
+        ("p99.9", [one.p999 for one in middle(details.latencies)]),
+        ("p99", [one.p99 for one in middle(details.latencies)]),
+        ("p50", [one.p50 for one in middle(details.latencies)]),
     ):
         latency.plot(loads, values, marker="o", label=name)
     latency.set(xlabel="impressions a second", ylabel="ms", title="Due -> score readable")
@@ -75,7 +75,7 @@ def _latency(details: Details) -> Table:
     table = Table(title="Due -> score readable, ms", title_justify="left")
     for name in ("events/s", "p50", "p99", "p99.9", "worst", "judged", "lost", "parity mismatches"):
         table.add_column(name, justify="right")
-    for one in details.latencies:
+    for one in middle(details.latencies):
         took = [f"{value:,.0f}" for value in (one.p50, one.p99, one.p999, one.worst)]
         counted = (one.judged, one.lost, one.parity_mismatches)
         table.add_row(f"{one.events_per_second:,}", *took, *[f"{value:,}" for value in counted])

@@ -25,7 +25,8 @@ def predictor(model: CatBoostClassifier) -> Predict:
     """
 
     def predict(rows: Sequence[Row] | npt.NDArray[np.float32]) -> list[float]:
-        matrix = np.array(rows, dtype=np.float32)
+        # One feature after the other: CatBoost takes such a matrix as it is, and copies any other value by value.
+        matrix = np.asfortranarray(rows, dtype=np.float32)
         trees = model.predict(matrix, prediction_type="RawFormulaVal", thread_count=1)
         log_odds = LINEAR_SHARE * matrix[:, LINEAR].astype(np.float64) + (1 - LINEAR_SHARE) * trees
         # Beyond 30 a float's probability would be 1, and the logloss of an unclicked one infinite.

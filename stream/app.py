@@ -80,9 +80,10 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
 
 
 class _App(faust.App):  # type: ignore[misc]
-    """Faust's app, with something to do before its producer and consumer start."""
+    """Faust's app, with something to do before its producer and consumer start, and a setting more."""
 
     before_start: Callable[[], Awaitable[None]]
+    gather_seconds: float  # see stream.transport.ConsumerThread
 
     async def on_first_start(self) -> None:
         """Called by Faust."""
@@ -118,6 +119,7 @@ def _faust_app(settings: StreamSettings) -> _App:
     )
     # The setting alone does not hold: `faust worker` turns the web server on, and two workers would fight for its port.
     app.boot_strategy.enable_web = False
+    app.gather_seconds = settings.gather_seconds
     return app
 
 

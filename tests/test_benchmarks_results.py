@@ -52,6 +52,12 @@ def test_what_was_left_out_has_no_figure(found: Results) -> None:
     assert (found.ratio_faust_plain, found.ratio_confluent_loop, found.p99_ms_1000) == (None, None, None)
 
 
+def test_the_latency_of_a_rate_is_that_of_its_middle_trial() -> None:
+    """The trial with the median p99, each rate for itself."""
+    trials = [Latency(rate, 5.0, p99, 90.0, 99.0, 100, 0, 0) for p99 in (30.0, 10.0, 20.0) for rate in (1000, 5000)]
+    assert [(one.events_per_second, one.p99) for one in results.middle(trials)] == [(1000, 20.0), (5000, 20.0)]
+
+
 def test_mismatches_of_all_our_runs_are_added(found: Results) -> None:
     """Throughput, two workers, growth and latency."""
     assert found.parity_mismatches == 1 + 2 + 4

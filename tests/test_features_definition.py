@@ -6,7 +6,7 @@ from typing import Any
 import fakes
 import pytest
 import strategies
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import ctr, definition
@@ -87,7 +87,8 @@ def test_an_unseen_value_gets_the_prior() -> None:
     assert row[-1] == pytest.approx(math.log(1 / 3))
 
 
-@given(st.lists(strategies.wide_impressions(), min_size=1, max_size=8), st.data())
+@given(st.lists(strategies.wide_impressions(), min_size=1, max_size=4), st.data())
+@settings(max_examples=30)
 def test_what_is_remembered_changes_no_row(shown: list[Impression], data: st.DataObject) -> None:
     """A row is the same however often and after whatever else it is asked for, also when memory is full."""
     tables: Any = {table: fakes.Hashed() for table in TABLES}

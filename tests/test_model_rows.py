@@ -4,7 +4,7 @@ import fakes
 import numpy as np
 import pytest
 import strategies
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.definition import FEATURE_NAMES, TABLES, builder
@@ -27,6 +27,7 @@ def test_many_rows_are_each_row(shown: list[tuple[Impression, Counts]]) -> None:
 
 
 @given(st.lists(strategies.sequences(max_size=6), max_size=3), st.integers(1, 4))
+@settings(max_examples=50)
 def test_observed_rows_are_those_of_one_impression_after_the_other(hours: list[list[Impression]], block: int) -> None:
     """Each impression's row has the counts of all before it, in whatever blocks they are worked on."""
     state: State = {}

@@ -1,68 +1,24 @@
-"""A Faust agent by its manual: `take_events`, one Redis call a batch, `topic.send` for each score.
+"""The plain Faust agent: counts by a Redis pipeline, as most would write it."""
 
-Raw bytes in and out: Faust's own codecs and Records would only be slower.
-"""
+from redis.asyncio import Redis
 
-import time
-from collections.abc import Callable
-from typing import Any
-
-import faust
-import redis.asyncio
-
-from benchmarks.contenders import options, scoring
-from benchmarks.contenders.options import Options
-
-BATCH, WITHIN_SECONDS = 1000, 0.1
+from benchmarks.contenders import faust_agent, scoring
+from benchmarks.contenders.scoring import Wanted
 
 
-def main() -> None:
-    """Run until SIGTERM."""
-    app = make_app(options.parse())
-    app.finalize()
-    faust.Worker(app, loglevel="info", redirect_stdouts=False).execute_from_commandline()
+def pipelined(client: Redis) -> faust_agent.Count:
+    """The function that counts a batch in one pipeline."""
 
+    async def count(asked: Wanted) -> list[int]:
+        pipeline = client.pipeline(transaction=False)
+        for name, hour in zip(asked.names, asked.hours, strict=True):
+            pipeline.hincrby(name, str(hour), 1)
+            pipeline.expire(name, scoring.TTL_SECONDS)
+            pipeline.hgetall(name)
+        return scoring.windows_of(asked, await pipeline.execute())
 
-def make_app(given: Options) -> faust.App:
-    """The app: one agent."""
-    app = faust.App(
-        given.group,
-        broker=f"kafka://{given.bootstrap}",
-        key_serializer="raw",
-        value_serializer="raw",
-        consumer_auto_offset_reset="earliest",
-        stream_buffer_maxsize=16_384,
-        producer_acks=-1,
-        producer_linger=0.02,
-        producer_max_batch_size=1_000_000,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_enabled=False,
-        store="memory://",
-    )
-    app.boot_strategy.enable_web = False
-    scores = app.topic(given.scores, key_type=bytes, value_type=bytes)
-    run = redis.asyncio.Redis.from_url(given.redis).register_script(scoring.lua_source())
-    encode = scoring.encoder(given.bundle)
-
-    @app.agent(app.topic(given.impressions, key_type=bytes, value_type=bytes))
-    async def score(stream: Any) -> None:
-        async for events in stream.take_events(BATCH, within=WITHIN_SECONDS):
-            await _score(events, run, given.group, encode, scores.send)
-
-    return app
-
-
-async def _score(events: Any, run: Any, group: str, encode: scoring.Encode, send: Callable[..., Any]) -> None:
-    decoded = [(event, scoring.decode(event.value)) for event in events]
-    taken = [(event, one) for event, one in decoded if one is not None]
-    shown = [one for _, one in taken]
-    asked = scoring.wanted(f"{group}:", shown)
-    counts = scoring.counts_of(asked, await run(*scoring.lua(asked)) if shown else [])
-    places = [(event.message.partition, event.message.offset) for event, _ in taken]
-    for (event, _), value in zip(taken, encode(shown, places, counts, time.time()), strict=True):
-        await send(key=event.key, value=value)
+    return count
 
 
 if __name__ == "__main__":
-    main()
+    faust_agent.run(pipelined)
