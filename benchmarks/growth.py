@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from benchmarks import trial
-from benchmarks.trial import Check, Place, Trial
+from benchmarks.trial import PATIENCE, Check, Place, Trial
 from store import keyspace
 
 _CHUNK = 50_000  # entities a Lua call
@@ -42,7 +42,7 @@ def fill(redis_url: str, namespace: str, entities: int, last_hour: int, chunk: i
     """
     day, hour_of_day = divmod(last_hour, 24)
     names = [keyspace.day(namespace, day - 1), keyspace.day(namespace, day)]
-    with redis.Redis.from_url(redis_url) as client, _unlogged(client):
+    with redis.Redis.from_url(redis_url, socket_timeout=PATIENCE) as client, _unlogged(client):
         run: Callable[..., object] = client.register_script(
             files("benchmarks").joinpath("fill.lua").read_text(encoding="utf-8")
         )

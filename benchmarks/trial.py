@@ -28,7 +28,7 @@ from replay.consume import Read
 
 PARTITIONS = 4
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
-_PATIENCE = 60.0  # seconds for a contender to start
+PATIENCE = 60.0  # seconds for a contender to start, and for Redis to answer
 _END_SECONDS = 20.0
 _POLL = 0.05
 
@@ -130,7 +130,7 @@ def mean_bytes(records: Sequence[Read]) -> float:
 
 def empty(stack: Stack) -> None:
     """Leave nothing in Redis, and no rewriting of its log under way."""
-    with redis.Redis.from_url(stack.redis_url) as client:
+    with redis.Redis.from_url(stack.redis_url, socket_timeout=PATIENCE) as client:  # 10 million entities take seconds
         client.execute_command("FLUSHALL", "SYNC")  # memory that is freed by and by would blur what a fill takes
         client.bgrewriteaof()
         settle(client)
@@ -167,7 +167,7 @@ def _check_alive(processes: Sequence[psutil.Popen]) -> None:
 
 
 def _wait(condition: Callable[[], bool], processes: Sequence[psutil.Popen]) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         _check_alive(processes)
         if time.monotonic() > deadline:
