@@ -56,8 +56,9 @@ def observe(state: State, keys: Keys, hour: int) -> Counts:
 def observe_hour(state: State, shown: Iterable[Keys], hour: int) -> tuple[list[Counts], After]:
     """The counts of each of several impressions of one hour, in order, and what each key's are after all of them.
 
-    The tiles stay as they are until `add` is told of the latter: who needs no more of them can spare it. A third of
-    the time of looking at the tiles for each impression: its hour is in every window, so it adds 1 to each count.
+    The tiles stay as they are until `add` is told of the latter: who needs no more of them can spare it. Where
+    keys come again it takes a quarter of the time of looking at the tiles for each impression: the hour is in every
+    window, so an impression adds 1 to each count.
     """
     after: After = {None: _NONE}
     answers = []

@@ -19,7 +19,7 @@ _pack = Struct(f"{len(FEATURE_NAMES)}f").pack
 
 
 def rows(build: Build, impressions: Iterable[Impression], counts: Iterable[Counts]) -> Rows:
-    """A row for each impression: what numpy makes of lists, in a third of the time."""
+    """A row for each impression: what numpy makes of lists, in half the time."""
     packed = b"".join([_pack(*build(shown, found)) for shown, found in zip(impressions, counts, strict=True)])
     return np.frombuffer(packed, dtype=np.float32).reshape(-1, len(FEATURE_NAMES))
 

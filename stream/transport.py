@@ -46,7 +46,7 @@ class RecordBatchSchema(Schema):  # type: ignore[misc]
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Has the broker gather records, for which Faust has no setting.
 
-    A batch costs the worker 1.5 ms however small it is. If each fetch were answered with the first record that comes,
+    A batch costs the worker 2 ms however small it is. If each fetch were answered with the first record that comes,
     5,000 impressions a second would be 350 batches, keep the worker busy, and wait for it longer than to be gathered.
     """
 
