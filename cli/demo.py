@@ -148,10 +148,10 @@ def _quality(rows: Sequence["Labelled"], out: Path, truth: Path | None) -> dict[
     With the true probabilities of a simulated log, also the logloss that they have: the best that any model can reach.
     """
     import numpy as np
-    from pyarrow import csv
 
     from trainer import plots
     from trainer.quality import quality
+    from trainer.truth import read_truth
 
     clicks = np.array([row.click for row in rows], dtype=np.int8)
     predictions = np.array([row.click_proba for row in rows])
@@ -165,9 +165,7 @@ def _quality(rows: Sequence["Labelled"], out: Path, truth: Path | None) -> dict[
         "calibration_ratio": found.calibration_ratio,
     }
     if truth:
-        table = csv.read_csv(truth, convert_options=csv.ConvertOptions(column_types={"id": "string"}))
-        true_proba = dict(zip(table["id"].to_pylist(), table["true_proba"].to_pylist(), strict=True))
-        figures["logloss_of_truth"] = quality(clicks, np.array([true_proba[row.id] for row in rows])).logloss
+        figures["logloss_of_truth"] = quality(clicks, read_truth(truth, [row.id for row in rows])).logloss
     return figures
 
 

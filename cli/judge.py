@@ -52,6 +52,9 @@ def evaluate(
     from_hour: Annotated[
         int | None, typer.Option(help="First hour (YYMMDDHH) judged. Default: the first not trained on.")
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="What `ctr simulate --truth` wrote: says how far from the truth the scores are.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a bundle on the hours of a log that it was not trained on: figures, intervals, plots, by day and by slice.
@@ -67,6 +70,7 @@ def evaluate(
     from model.bundle import load
     from trainer import prepare, report
     from trainer.score_log import score_log
+    from trainer.truth import read_truth
 
     served = load(bundle)
     first = served.card.trained_through + 1 if from_hour is None else from_hour
@@ -79,8 +83,13 @@ def evaluate(
         hours = list(score_log(served, test, labelled.slice(0, start), stage("score", len(test))))
         clicks = test.column("click").to_numpy().astype(np.int8)
         scores = np.concatenate([hour.click_probas for hour in hours])
-        found = report.parts(test, np.concatenate([hour.rows for hour in hours]), clicks, scores)
+        true_probas = read_truth(truth, test.column("id")) if truth else None
+        found = report.parts(test, np.concatenate([hour.rows for hour in hours]), clicks, scores, true_probas)
     title = f"Bundle {served.version} on {log.name} from {first}"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(report.html(title, found, clicks, scores), encoding="utf-8")
-    show.result("Judged", {"report": str(out)} | msgspec.structs.asdict(found["All"][0].quality), as_json)
+    whole = found["All"][0]
+    figures = {"report": str(out)} | msgspec.structs.asdict(whole.quality)
+    if truth:
+        figures |= {"logloss_of_truth": whole.truth_logloss, "excess": whole.excess}
+    show.result("Judged", figures, as_json)

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_curve
 from features.definition import FEATURE_NAMES
 from trainer import intervals, plots
 from trainer.intervals import Interval
-from trainer.quality import Quality, quality
+from trainer.quality import Quality, quality, row_losses
 
 _NULL_APP = "ecad2386"  # of impressions on sites
 _RESAMPLES = 200
@@ -28,10 +28,20 @@ class Part(NamedTuple):
     quality: Quality
     logloss: Interval
     calibration_ratio: Interval
+    truth_logloss: float | None  # of the true probabilities, where they are known
+
+    @property
+    def excess(self) -> float | None:
+        """How much more than the truth's the logloss is, as a share of the truth's; the least possible is about 0."""
+        return self.quality.logloss / self.truth_logloss - 1 if self.truth_logloss else None
 
 
 def parts(
-    impressions: pa.Table, rows: npt.NDArray[np.float32], clicks: npt.NDArray[np.int8], scores: npt.NDArray[np.float64]
+    impressions: pa.Table,
+    rows: npt.NDArray[np.float32],
+    clicks: npt.NDArray[np.int8],
+    scores: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.float64] | None = None,
 ) -> dict[str, list[Part]]:
     """The figures by day, page, position, device and hour; the first is of all impressions.
 
@@ -40,9 +50,13 @@ def parts(
         rows: their rows.
         clicks: 0 or 1.
         scores: their click_proba.
+        truth: their true click probability; only a simulated log has one.
     """
     return {
-        title: [_part(name, clicks[chosen], scores[chosen]) for name, chosen in cuts]
+        title: [
+            _part(name, clicks[chosen], scores[chosen], None if truth is None else truth[chosen])
+            for name, chosen in cuts
+        ]
         for title, cuts in _cuts(impressions, rows).items()
     }
 
@@ -58,9 +72,15 @@ def html(
     return environment.from_string(_TEMPLATE).render(title=title, found=found, figures=figures)
 
 
-def _part(name: str, clicks: npt.NDArray[np.int8], scores: npt.NDArray[np.float64]) -> Part:
+def _part(
+    name: str,
+    clicks: npt.NDArray[np.int8],
+    scores: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.float64] | None,
+) -> Part:
     sure = intervals.bootstrap(clicks, scores, resamples=_RESAMPLES)
-    return Part(name, quality(clicks, scores), sure.logloss, sure.calibration_ratio)
+    least = None if truth is None else float(row_losses(clicks, truth).mean())
+    return Part(name, quality(clicks, scores), sure.logloss, sure.calibration_ratio, least)
 
 
 Cut = Iterator[tuple[str, npt.NDArray[np.bool_]]]
@@ -129,12 +149,15 @@ td:first-child, th:first-child { text-align: left } tr:nth-child(even) { backgro
 {% for name, of in found.items() %}
 <h2>{{ name }}</h2>
 <table><tr><th></th><th>impressions</th><th>clicks</th><th>logloss</th><th>95 %</th><th>NE</th><th>AUC</th>
-<th>calibration</th><th>95 %</th><th>ECE</th></tr>
+<th>calibration</th><th>95 %</th><th>ECE</th>
+{% if of[0].excess is not none %}<th>of the truth</th><th>excess</th>{% endif %}</tr>
 {% for part in of %}<tr><td>{{ part.name }}</td><td>{{ "{:,}".format(part.quality.impressions) }}</td>
 <td>{{ "{:,}".format(part.quality.clicks) }}</td><td>{{ "%.4f" % part.quality.logloss }}</td>
 <td>{{ part.logloss | interval }}</td><td>{{ "%.4f" % part.quality.normalized_entropy }}</td>
 <td>{{ "%.4f" % part.quality.auc }}</td><td>{{ "%.3f" % part.quality.calibration_ratio }}</td>
-<td>{{ part.calibration_ratio | interval }}</td><td>{{ "%.4f" % part.quality.expected_calibration_error }}</td></tr>
+<td>{{ part.calibration_ratio | interval }}</td><td>{{ "%.4f" % part.quality.expected_calibration_error }}</td>
+{% if part.excess is not none %}<td>{{ "%.4f" % part.truth_logloss }}</td>
+<td>{{ "%.2f" % (100 * part.excess) }} %</td>{% endif %}</tr>
 {% endfor %}</table>
 {% endfor %}
 {% for figure in figures %}<p><img alt="plot" src="data:image/png;base64,{{ figure }}"></p>{% endfor %}
