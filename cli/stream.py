@@ -31,11 +31,12 @@ def worker(
     from broker.check import check
     from store.client import check as check_store
     from store.settings import StoreSettings
-    from stream.app import make_app
+    from stream.app import make_app, use_uvloop
     from stream.settings import StreamSettings
 
     settings = StreamSettings(bundle=bundle) if bundle else StreamSettings()
     store_settings = StoreSettings()
+    use_uvloop()
     app = make_app(settings, store_settings)
     check(settings)
     asyncio.run(check_store(store_settings))

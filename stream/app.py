@@ -6,10 +6,12 @@
 import logging
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import faust
+import mode.loop
 from faust.auth import Credentials
 from faust.types import TP
 from yarl import URL
@@ -29,9 +31,19 @@ def __getattr__(name: str) -> faust.App:
     """Makes `stream.app.app` on demand, so that importing this module does no work."""
     if name != "app":
         raise AttributeError(f"module {__name__} has no attribute {name}")
+    use_uvloop()
     made = make_app(StreamSettings(), StoreSettings())
     globals()["app"] = made
     return made
+
+
+def use_uvloop() -> None:
+    """Have the event loops that are made from now on be uvloop's: a tenth of a worker's time (decision 0010).
+
+    For programs, at their beginning; where there is no uvloop (Windows) they stay asyncio's.
+    """
+    with suppress(ImportError):
+        mode.loop.use("uvloop")
 
 
 def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.App:
