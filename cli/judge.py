@@ -68,23 +68,24 @@ def evaluate(
     import pyarrow as pa
 
     from model.bundle import load
+    from schemas import hours
     from trainer import prepare, report
     from trainer.score_log import score_log
     from trainer.truth import read_truth
 
     served = load(bundle)
-    first = served.card.trained_through + 1 if from_hour is None else from_hour
+    first = hours.from_index(hours.index(served.card.trained_through) + 1) if from_hour is None else from_hour
     labelled = pa.Table.from_pandas(prepare.read_log(log), preserve_index=False)
     start = int(np.searchsorted(labelled.column("hour").to_numpy(), first))
     test = labelled.slice(start)
     if not len(test):
         raise ValueError(f"{log}: no rows from hour {first} on; choose an earlier --from-hour")
     with show.progress() as stage:
-        hours = list(score_log(served, test, labelled.slice(0, start), stage("score", len(test))))
+        scored = list(score_log(served, test, labelled.slice(0, start), stage("score", len(test))))
         clicks = test.column("click").to_numpy().astype(np.int8)
-        scores = np.concatenate([hour.click_probas for hour in hours])
+        scores = np.concatenate([hour.click_probas for hour in scored])
         true_probas = read_truth(truth, test.column("id")) if truth else None
-        found = report.parts(test, np.concatenate([hour.rows for hour in hours]), clicks, scores, true_probas)
+        found = report.parts(test, np.concatenate([hour.rows for hour in scored]), clicks, scores, true_probas)
     title = f"Bundle {served.version} on {log.name} from {first}"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(report.html(title, found, clicks, scores), encoding="utf-8")

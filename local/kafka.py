@@ -22,8 +22,9 @@ from local.server import HOST, Server, accepts, free_ports, launch
 
 _JAVA_AT_LEAST = 17
 _JVM = [
-    "-Xms128m",
+    "-Xms512m",
     "-Xmx768m",
+    "-Xmn384m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",  # it would leave files outside our folder

@@ -66,10 +66,15 @@ def html(
 ) -> str:
     """The report's text."""
     environment = Environment(autoescape=True)
-    environment.filters["interval"] = lambda span: f"{span[0]:.4f} - {span[1]:.4f}"
+    environment.filters["interval"] = _shown
     figures = [_embedded(plots.calibration_figure(clicks, scores, "Calibration")), _embedded(_roc(clicks, scores))]
     figures += [_embedded(_bars(name, of)) for name, of in found.items() if len(of) > 1]
     return environment.from_string(_TEMPLATE).render(title=title, found=found, figures=figures)
+
+
+def _shown(span: Interval) -> str:
+    """An interval; a bootstrap of a few clicks has samples without any, and then no bounds."""
+    return f"{span[0]:.4f} - {span[1]:.4f}" if np.isfinite(span).all() else "too few"
 
 
 def _part(
@@ -141,8 +146,9 @@ def _embedded(figure: Figure) -> str:
 _TEMPLATE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem } td, th { padding: .15rem .7rem; text-align: right }
+td, th { white-space: nowrap }
 td:first-child, th:first-child { text-align: left } tr:nth-child(even) { background: #f4f4f4 } img { max-width: 100% }
 </style>
 <h1>{{ title }}</h1>
