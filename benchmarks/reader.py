@@ -1,6 +1,7 @@
 """The reader of the latency benchmark, in its own process: when each score could be read, and nothing else."""
 
 import argparse
+import gc
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    gc.disable()  # its pauses would be taken for latency
     consumer = Consumer(
         {"bootstrap.servers": given.bootstrap, "group.id": f"read-{given.topic}", "enable.auto.commit": False}
     )

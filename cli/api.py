@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -42,6 +44,8 @@ def api(
     with tempfile.TemporaryDirectory(prefix="ctr-api-metrics-") as folder:
         if processes > 1:
             os.environ.setdefault(DIRECTORY, folder)
+        # Uvicorn finishes what is under way, then raises the signal again, which would end us before the folder goes.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.run("api.app:app", host=host, port=port, workers=processes, log_config=None, access_log=False)
 
 

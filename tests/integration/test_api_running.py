@@ -163,6 +163,19 @@ async def test_processes_of_one_api_add_up(
             assert metric(api.url, "ctr_api_redis_up") == 1
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_terminated_api_leaves_no_files(served_bundle: Path, redis_url: str, tmp_path: Path, processes: str) -> None:
+    """SIGTERM is an orderly end: exit code 0, and the folder of the processes' metrics is gone."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    settings = {"STORE_NAMESPACE": uuid4().hex, "TMPDIR": str(temporary)}
+    with running(served_bundle, redis_url, tmp_path, "--processes", processes, **settings) as api:
+        assert list(temporary.iterdir())
+        assert api.end()
+        assert api.process.returncode == 0
+    assert not list(temporary.iterdir())
+
+
 async def test_hostile_requests_leave_memory_flat(
     served_bundle: Path, redis_url: str, rows: list[Message], tmp_path: Path
 ) -> None:
