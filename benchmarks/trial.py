@@ -1,16 +1,17 @@
 """One trial: a contender's processes score the topic from its beginning; how fast, at what cost, and whether right.
 
 The clock is the broker's: output topics stamp each record when it is appended, so neither a contender's start nor the
-pace of a reader is in the figure. It runs from the first append (of several processes: from when each has its
-partitions) to the last, and what was appended at its first instant is not counted.
+pace of a reader is in the figure. It runs from the first append to the last (of several processes: see `shared`), and
+what was appended at its first instant is not counted.
 """
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -102,21 +103,35 @@ def run(place: Place, contender: str, name: str, check: Check, *, workers: int =
         ended, after = time.time(), _processor_seconds(place.stack, started)
     found = list(consume.records(servers, scores))
     topics.delete(servers, outputs)
-    rate, seconds = rate_of([record.timestamp for record in found], since=int(begun * 1000) if workers > 1 else 0)
+    stretch = shared(found, int(begun * 1000)) if workers > 1 else (0, math.inf)
+    rate, seconds = rate_of([record.timestamp for record in found], *stretch)
     cores = [None if b is None or a is None else (a - b) / (ended - begun) for b, a in zip(before, after, strict=True)]
     cost = Cost(cores[0] or 0.0, cores[1], cores[2])
     return Trial(contender, workers, rate, len(found), seconds, cost, mean_bytes(found), check(found))
 
 
-def rate_of(stamps: Sequence[int], since: int = 0) -> tuple[float, float]:
-    """Records a second and the seconds from the first stamp (milliseconds, `since` or later) to the last.
+def shared(found: Iterable[Read], begun: int) -> tuple[int, int]:
+    """From when scores of every partition come, `begun` or later, to when those of one end; in milliseconds.
+
+    Then all processes have work all the time. Before it one may still be looking at what it was just given; after it
+    one may have nothing left, because keys do not fall evenly.
+    """
+    stamps = dict[int, list[int]]()
+    for record in found:
+        if record.timestamp >= begun:
+            stamps.setdefault(record.partition, []).append(record.timestamp)
+    return max(map(min, stamps.values()), default=begun), min(map(max, stamps.values()), default=begun)
+
+
+def rate_of(stamps: Sequence[int], since: float = 0, until: float = math.inf) -> tuple[float, float]:
+    """Records a second and the seconds from the first stamp (milliseconds, `since` or later) to the last (`until`).
 
     What was appended at the first instant was worked on before it, so it is not counted.
 
     Raises:
         TrialError: there are no two instants.
     """
-    later = sorted(stamp for stamp in stamps if stamp >= since)
+    later = sorted(stamp for stamp in stamps if since <= stamp <= until)
     seconds = (later[-1] - later[0]) / 1000 if later else 0.0
     if not seconds:
         raise TrialError(f"{len(later)} scores at one instant: too few rows to measure")

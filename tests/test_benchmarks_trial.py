@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.trial import TrialError, rate_of
+from benchmarks.trial import TrialError, rate_of, shared
+from replay.consume import Read
 
 
 def test_the_rate_counts_what_was_appended_after_the_first_instant() -> None:
@@ -16,8 +17,17 @@ def test_stamps_of_several_partitions_need_no_order() -> None:
 
 
 def test_the_rate_is_taken_from_a_given_time_on() -> None:
-    """Of several workers, only what was appended when all had partitions."""
+    """Of several workers, only what was appended while all had work."""
     assert rate_of([0, 100, 1000, 2000, 3000], since=1000) == (1.0, 2.0)
+    assert rate_of([0, 100, 1000, 2000, 3000], since=100, until=2000) == (2 / 1.9, 1.9)
+
+
+def test_several_workers_share_the_time_in_which_all_partitions_are_scored() -> None:
+    """From the latest of the partitions' first scores, after all had partitions, to the earliest of their last."""
+    stamps = {0: [5, 900, 1000, 3000], 1: [1200, 1300, 2800], 2: [100, 1100, 3100]}
+    found = [Read(number, 0, stamp, 0, None, None, ()) for number, of in stamps.items() for stamp in of]
+    assert shared(found, begun=1000) == (1200, 2800)
+    assert shared([], begun=1000) == (1000, 1000)
 
 
 @pytest.mark.parametrize("stamps", [[], [5], [7, 7, 7]])
