@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _SHOW = "import asyncio; from stream.app import use_uvloop; {}; print(type(asyncio.new_event_loop()).__module__)"
 
 
