@@ -38,7 +38,7 @@ def __getattr__(name: str) -> faust.App:
 
 
 def use_uvloop() -> None:
-    """Have the event loops that are made from now on be uvloop's: a tenth of a worker's time (decision 0010).
+    """Have the event loops that are made from now on be uvloop's: about a tenth of a worker's time (decision 0010).
 
     For programs, at their beginning; where there is no uvloop (Windows) they stay asyncio's.
     """
