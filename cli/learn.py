@@ -20,6 +20,9 @@ def simulate(
     audience: Annotated[
         float, typer.Option(help="Users, relative to Avazu's; below 1 they come back more often in a short log.")
     ] = 1.0,
+    individuality: Annotated[
+        float, typer.Option(min=0.0, help="What users have of their own that no column tells: 0 none, 1 strong.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Equal seeds make equal logs.")] = 0,
     truth: Annotated[Path | None, typer.Option(help="Where each row's true click probability goes.")] = None,
     as_json: Json = False,
@@ -39,6 +42,7 @@ def simulate(
             hours=hours,
             start=start,
             audience=audience,
+            individuality=individuality,
             progress=stage("simulate", rows),
         )
     show.result("Simulated", {"log": str(out), "rows": rows, "hours": hours, "seed": seed}, as_json)
@@ -53,7 +57,9 @@ def train(
     test_hours: Annotated[int, typer.Option(min=0, help="Hours at the log's end that are the test.")] = 24,
     iterations: Annotated[int, typer.Option(min=1, help="Trees.")] = 300,
     depth: Annotated[int, typer.Option(min=1, max=16, help="Depth of a tree.")] = 5,
-    learning_rate: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Of CatBoost.")] = 0.026,
+    learning_rate: Annotated[
+        float, typer.Option(min=0.0001, max=1.0, help="Of CatBoost, for 15,000 impressions; more bear more.")
+    ] = 0.026,
     seed: Annotated[int, typer.Option(help="Equal seeds and logs make equal bundles.")] = 0,
     work: Annotated[
         Path | None, typer.Option(help="Folder for what the stages make; a training that was ended goes on from there.")

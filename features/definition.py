@@ -23,6 +23,8 @@ _AD: _TableFields = {
     ("C14",): ("C17",),
     ("C19",): None,
     ("C20",): None,
+    ("C15",): None,
+    ("C18",): None,
 }
 _INVENTORY: _TableFields = {
     ("site_id",): None,
@@ -38,6 +40,7 @@ _PLACEMENT: _TableFields = {
 }
 _DEVICE: _TableFields = {
     ("device_model",): None,
+    ("device_conn_type",): None,
     (*_PUBLISHER, "device_model"): _PUBLISHER,
 }
 # What is the same for so many impressions that it is remembered: the same few thousand ads are shown on the same few
@@ -47,6 +50,9 @@ _REMEMBER_MOST = 2**15  # of each; some 70 MB at the most
 
 _TABLE_FIELDS = _AD | _INVENTORY | _PLACEMENT | _DEVICE
 TABLES = {"_x_".join(fields): fields for fields in _TABLE_FIELDS}
+
+# What the linear model adds up: each value alone. What a publisher and an ad are together, trees learn from the rates.
+LINEAR_TABLES = tuple(table for table, fields in TABLES.items() if len(fields) == 1 or fields == _PUBLISHER)
 
 # Codes of few values go into the row as they are: the trees split them themselves.
 _RAW = ("C1", "banner_pos", "device_type", "device_conn_type", "C15", "C16", "C18", "C21")
@@ -120,12 +126,14 @@ def _source() -> str:
 
 
 def _lookups(table_fields: _TableFields) -> Iterator[str]:
-    """For each table one lookup, its rate, and its part of the sum of the log-odds."""
+    """For each table one lookup, its rate, and its part of the sum of the log-odds if it has one."""
     for fields, broader in table_fields.items():
         value = fields[0] if len(fields) == 1 else f"({', '.join(fields)})"
-        yield f"    own, rest, adds = known_{'_x_'.join(fields)}({value}, UNSEEN)"
+        table = "_x_".join(fields)
+        yield f"    own, rest, adds = known_{table}({value}, UNSEEN)"
         yield f"    {_rate(fields)} = own + rest * {_rate(broader) if broader else 'prior'}"
-        yield "    log_odds += adds"
+        if table in LINEAR_TABLES:
+            yield "    log_odds += adds"
 
 
 def _fields(table_fields: _TableFields) -> list[str]:

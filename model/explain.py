@@ -27,7 +27,7 @@ def explainer(model: CatBoostClassifier) -> Explain:
         pool = Pool(np.array([row], dtype=np.float32))  # float32 as in predict: what is explained is what was scored
         values = (1 - LINEAR_SHARE) * model.get_feature_importance(pool, type="ShapValues", thread_count=1)[0]
         *by_feature, base = values.tolist()
-        by_feature[LINEAR] = LINEAR_SHARE * float(np.float32(row[LINEAR]))
+        by_feature[LINEAR] += LINEAR_SHARE * float(np.float32(row[LINEAR]))
         return Explanation(base, by_feature)
 
     return explain

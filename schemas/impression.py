@@ -96,7 +96,7 @@ def from_mapping(fields: Mapping[str, Any]) -> Impression:
     """
     try:
         found = msgspec.convert(fields, Impression, strict=False)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter of a lone surrogate where a number should be
         return _convert(fields)
     is_whole = hours.is_hour(found.hour) and _encodable("".join([getattr(found, name) for name in STRING_FIELDS]))
     return found if is_whole else _convert(fields)

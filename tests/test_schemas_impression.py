@@ -60,6 +60,7 @@ REJECTED: list[tuple[bytes | None, Reason, str | None, str]] = [
     (payload(site_id="?").replace(b"?", b"\xc3\x28"), Reason.NOT_UTF8, None, "expected UTF-8, got byte 0xc3"),
     (payload().decode().encode("utf-16"), Reason.NOT_UTF8, None, "expected UTF-8, got byte 0xff at 0"),
     (payload(site_id="\ud800"), Reason.NOT_UTF8, "site_id", r"expected Unicode text, got a lone surrogate: '\ud800'"),
+    (payload(hour="\ud800"), Reason.WRONG_TYPE, "hour", r"expected an integer, got '\ud800'"),
     (payload(id="x\udfff"), Reason.NOT_UTF8, "id", r"expected Unicode text, got a lone surrogate: 'x\udfff'"),
     (b"{", Reason.NOT_JSON, None, "expected JSON, got '{': "),
     (b"id,hour\n1,2", Reason.NOT_JSON, None, r"expected JSON, got 'id,hour\n1,2': "),

@@ -127,7 +127,7 @@ def test_clicks_are_drawn_with_the_true_probability(log: pd.DataFrame, true_prob
 
 
 def test_the_click_rate_and_the_best_possible_score_are_calibrated(true_proba: pd.Series) -> None:
-    """The mean probability is near .17 and the truth's normalised entropy near .865, as for a good model of the log."""
+    """The mean probability is near .17 and the truth's normalised entropy near BAYES_NE."""
     rate = true_proba.mean()
     assert rate == pytest.approx(CLICK_RATE, abs=0.01)
     assert entropy(true_proba.to_numpy()).mean() / entropy(np.array(rate)) == pytest.approx(BAYES_NE, abs=0.015)
@@ -181,6 +181,31 @@ def test_creatives_come_and_belong_to_one_campaign(log: pd.DataFrame) -> None:
     assert 0.05 < 1 - log.loc[late, "C14"].isin(log.loc[~late, "C14"]).mean() < 0.5
     assert log.groupby("C14")["C17"].nunique().max() == 1
     assert log.groupby("C17")["C21"].nunique().max() == 1
+
+
+def test_publishers_and_campaigns_say_much_of_each_other(log: pd.DataFrame) -> None:
+    """Of two impressions of a publisher, a third or more share the campaign; of any two, few do: as in the real log."""
+    publisher = log["site_id"] + log["app_id"]
+    within = sum(pairs(campaigns) for _, campaigns in log["C17"].groupby(publisher))
+    alike = within / sum(n * (n - 1) for n in publisher.value_counts())
+    assert alike > 0.3
+    assert pairs(log["C17"]) / (ROWS * (ROWS - 1)) < 0.08
+
+
+def pairs(values: pd.Series) -> int:
+    """Ordered pairs of equal values."""
+    return sum(n * (n - 1) for n in values.value_counts())
+
+
+def test_individuality_is_in_the_truth_and_leaves_the_click_rate(tmp_path: Path, true_proba: pd.Series) -> None:
+    """What no column tells spreads the true probabilities about the same mean."""
+    simulate(
+        tmp_path / "log.csv", tmp_path / "truth.csv", rows=ROWS, seed=7, hours=HOURS, audience=0.01, individuality=1
+    )
+    spread = pd.read_csv(tmp_path / "truth.csv")["true_proba"]
+    assert spread.mean() == pytest.approx(true_proba.mean(), abs=0.005)
+    assert entropy(spread.to_numpy()).mean() < entropy(true_proba.to_numpy()).mean() - 0.005
+    assert np.corrcoef(spread, true_proba)[0, 1] < 0.97
 
 
 def test_progress_counts_rows_and_the_log_appears_when_complete(tmp_path: Path) -> None:
@@ -242,7 +267,9 @@ def test_an_hour_can_be_drawn_alone() -> None:
     draw_hour(world, 4, 300)
     again = draw_hour(world, 5, 300)
     assert np.array_equal(alone.log_odds, again.log_odds)
-    assert np.array_equal(click_probability(world, alone.log_odds), click_probability(world, again.log_odds))
+    assert np.array_equal(
+        click_probability(world, alone.log_odds, alone.own), click_probability(world, again.log_odds, again.own)
+    )
 
 
 def test_every_class_is_assigned_and_has_its_share() -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.ctr import Known, Totals, Value, known
-from features.definition import TABLES, builder
+from features.definition import LINEAR_TABLES, TABLES, builder
 from features.windows import State, forget
 from model.rows import Rows, observed_rows
 from schemas import hours
@@ -16,6 +16,7 @@ from trainer import prepare
 from trainer.linear import Linear
 from trainer.prepare import Chunk
 
+_LINEAR = [list(TABLES).index(table) for table in LINEAR_TABLES]  # columns of an hour's numbers
 FORGET_HOURS = 12  # a pass over all counts costs seconds at full size; between two they grow by that much
 
 
@@ -93,7 +94,7 @@ class Pass:
         self._clicks += int(clicks.sum())
         self._impressions += len(clicks)
         count = len(self._values)
-        self._linear.learn(numbers, clicks, self.prior(), count)
+        self._linear.learn(numbers[:, _LINEAR], clicks, self.prior(), count)
         self._shown = _plus(self._shown, np.bincount(numbers.ravel(), minlength=count))
         self._clicked = _plus(self._clicked, np.bincount(numbers[clicks == 1].ravel(), minlength=count))
         for table, column in zip(TABLES, numbers.T, strict=True):

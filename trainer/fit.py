@@ -24,13 +24,21 @@ from trainer.stage import Advance, folder_of, quiet, read_json, write_json
 CARD = "fit.json"
 _MODEL = "model.cbm"
 
+# Of fewer impressions than these, what the linear model says of the first ones is mostly noise, and trees that saw it
+# would learn to trust it too little: they see it from here on.
+LINEAR_SEEN_FROM = 100_000
+
+# The learning rate is for as many impressions, and grows with the fourth root of their number: about as CatBoost's own
+# default does. More impressions bear larger steps; more trees would cost the stream.
+_FEW = 15_000
+
 
 class FitParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the model is fitted with."""
 
     iterations: int = 300
     depth: int = 5
-    learning_rate: float = 0.026
+    learning_rate: float = 0.026  # for 15,000 impressions; of more it is larger
     l2_leaf_reg: float = 22.0
     seed: int = 0
     threads: int = 2  # a parameter like the others: sums of floats, and so the file's last bits, depend on it
@@ -112,9 +120,9 @@ def fit(
     model = CatBoostClassifier(
         iterations=parameters.iterations,
         depth=parameters.depth,
-        learning_rate=parameters.learning_rate,
+        learning_rate=parameters.learning_rate * max(1.0, len(clicks) / _FEW) ** 0.25,
         l2_leaf_reg=parameters.l2_leaf_reg,
-        ignored_features=[LOG_ODDS],  # the linear model speaks for itself: model.predict mixes
+        ignored_features=[] if len(clicks) >= LINEAR_SEEN_FROM else [LOG_ODDS],  # model.predict mixes it in as well
         boost_from_average=True,  # else trees begin at one half, of which regularisation leaves a bias
         random_seed=parameters.seed,
         thread_count=parameters.threads,

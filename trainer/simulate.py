@@ -30,7 +30,7 @@ COLUMNS = [
     *("C14", "C15", "C16", "C17", "C18", "C19", "C20", "C21"),
 ]
 TRUTH_COLUMNS = ["id", "true_proba"]
-CLICK_RATE, BAYES_NE = 0.17, 0.865
+CLICK_RATE, BAYES_NE = 0.17, 0.854  # the latter so that a log of the sample's size is as predictable as the sample
 PILOT_HOURS, PILOT_ROWS = 24, 4_096
 
 
@@ -43,6 +43,7 @@ def simulate(
     hours: int = 240,
     start: str = "14102100",
     audience: float = 1.0,
+    individuality: float = 0.0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Writes a simulated click log, and the probability that each of its clicks was drawn with.
@@ -59,6 +60,9 @@ def simulate(
         hours: How many hours the impressions are spread over.
         start: The first hour, YYMMDDHH.
         audience: How many users there are, relative to the Avazu log's.
+        individuality: How strong are the effects that no column tells and no model can know: what users and addresses
+            have of their own. 0 for none, then true_proba is what the best model would say; at 1 their standard
+            deviation is near .45 of log-odds. The real sample neither shows nor excludes them.
         progress: Is told of the rows of each hour when they are written.
 
     Raises:
@@ -68,7 +72,7 @@ def simulate(
     first = _first_hour(start)
     _check(rows, seed, hours, audience)
     counts = rows_by_hour(rows, seed, hours, first.hour)
-    world = calibrated(make_world(seed, first.hour + hours, audience), counts, first.hour)
+    world = calibrated(make_world(seed, first.hour + hours, audience, individuality), counts, first.hour)
     with _csv(out, COLUMNS) as write_log, _csv(truth, TRUTH_COLUMNS) as write_truth:
         for batch in _ahead(_batches(world, counts, first)):
             write_log(batch.select(COLUMNS))
@@ -106,28 +110,35 @@ def calibrated(world: World, counts: Ints, first_hour: int) -> World:
         first_hour: The clock's hour at the log's start, 0 to 23.
 
     Returns:
-        The same world but for its intercept and gain: mean true_proba CLICK_RATE, normalised entropy of true_proba
-        BAYES_NE (that is the least a model can reach), both up to the pilot's sampling error.
+        The same world but for its intercept and gain: mean true_proba CLICK_RATE, and without individuality a
+        normalised entropy of true_proba of BAYES_NE (the least a model can reach), up to the pilot's sampling error.
     """
     pilot = np.unique(np.linspace(0, len(counts) - 1, PILOT_HOURS).astype(int)).tolist()
-    drawn = [draw_hour(world, first_hour + i, max(int(counts[i]), PILOT_ROWS)).log_odds for i in pilot]
-    log_odds = np.concatenate([odds[np.linspace(0, len(odds) - 1, PILOT_ROWS).astype(int)] for odds in drawn])
+    drawn = [draw_hour(world, first_hour + i, max(int(counts[i]), PILOT_ROWS)) for i in pilot]
+    some = [np.linspace(0, len(hour.chance) - 1, PILOT_ROWS).astype(int) for hour in drawn]
+    log_odds = np.concatenate([hour.log_odds[rows] for hour, rows in zip(drawn, some, strict=True)])
+    own = np.concatenate([hour.own[rows] for hour, rows in zip(drawn, some, strict=True)])
     weights = np.repeat(counts[pilot], PILOT_ROWS)
     for _ in range(30):
-        probability = click_probability(world, log_odds)
-        rate = float(np.average(probability, weights=weights))
-        normalised = float(np.average(entropy(probability), weights=weights) / entropy(np.array(rate)))
-        world = replace(
-            world,
-            intercept=world.intercept + math.log(CLICK_RATE / (1 - CLICK_RATE) / rate * (1 - rate)),
-            gain=world.gain * ((1 - BAYES_NE) / (1 - normalised)) ** 0.5,
-        )
+        probability = click_probability(world, log_odds, 0 * own)
+        rate = np.array(np.average(probability, weights=weights))
+        normalised = float(np.average(entropy(probability), weights=weights) / entropy(rate))
+        world = _at_click_rate(world, probability, weights)
+        world = replace(world, gain=world.gain * ((1 - BAYES_NE) / (1 - normalised)) ** 0.5)
+    for _ in range(10):
+        world = _at_click_rate(world, click_probability(world, log_odds, own), weights)
     return world
 
 
-def click_probability(world: World, log_odds: Floats) -> Floats:
+def _at_click_rate(world: World, probability: Floats, weights: Ints) -> World:
+    """The world with an intercept that brings the mean of what are its probabilities now nearer to CLICK_RATE."""
+    rate = float(np.average(probability, weights=weights))
+    return replace(world, intercept=world.intercept + math.log(CLICK_RATE / (1 - CLICK_RATE) / rate * (1 - rate)))
+
+
+def click_probability(world: World, log_odds: Floats, own: Floats) -> Floats:
     """The probability of a click, rounded to 6 decimals so that the number written is the one drawn with."""
-    odds = np.exp(world.gain * log_odds + world.intercept)
+    odds = np.exp(world.gain * log_odds + world.individuality * own + world.intercept)
     return np.asarray(np.rint(1e6 * odds / (1 + odds)).clip(1, 999_999) / 1e6)
 
 
@@ -141,7 +152,7 @@ def _batches(world: World, counts: Ints, first: datetime) -> Iterator[pa.RecordB
     ends = np.cumsum(counts)
     for i in np.flatnonzero(counts).tolist():
         hour = draw_hour(world, first.hour + i, int(counts[i]))
-        probability = click_probability(world, hour.log_odds)
+        probability = click_probability(world, hour.log_odds, hour.own)
         ids = world.hash.bits(np.arange(ends[i] - counts[i], ends[i], dtype=np.uint64), "id")
         stamp = int((first + timedelta(hours=i)).strftime("%y%m%d%H"))
         yield _batch(hour, ids, stamp, probability)

@@ -63,6 +63,16 @@ def falling(count: int, slope: float, bend: float) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
+def pick(cumulative: Floats, quantile: Floats) -> Ints:
+    """The class of each quantile in [0, 1) under cumulative shares."""
+    return np.minimum(np.searchsorted(cumulative, quantile, side="right"), len(cumulative) - 1)
+
+
+def pair(first: Ints, second: Ints) -> Keys:
+    """One key for each pair of numbers below 2**32."""
+    return (first << 32 | second).astype(np.uint64)
+
+
 def latent(rng: np.random.Generator, weight: Floats) -> Floats:
     """One normal effect a thing, with weighted mean 0 and weighted standard deviation 1.
 

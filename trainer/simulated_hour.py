@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.impression import NULL_DEVICE_ID
-from trainer.simulated_draws import Floats, Ints, Keys
+from trainer.simulated_ads import draw_creatives
+from trainer.simulated_draws import Floats, Ints, Keys, pair, pick
 from trainer.simulated_world import (
     NULL_APP,
     NULL_APP_CATEGORY,
@@ -20,6 +21,7 @@ from trainer.simulated_world import (
     NULL_SITE,
     NULL_SITE_CATEGORY,
     NULL_SITE_DOMAIN,
+    PLATFORMS,
     SITES,
     World,
 )
@@ -35,6 +37,7 @@ GATEWAY_SHARE, ROAMING_SHARE = 0.22, 0.32
 REAL_DEVICE_ON_SITE, REAL_DEVICE_IN_APP = 0.058, 0.404
 CONNECTION_TYPES, CONNECTION_BOUNDS = np.array([0, 2, 3, 5]), np.array([0.888, 0.978, 0.9987])
 NO_C20 = 0.515
+FATIGUE = -1.2  # on the log-odds, at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,15 @@ class Hour:
     Attributes:
         names: The columns that the log prints as 8 hexadecimal characters.
         codes: The columns that the log prints as integers (without id, click and hour).
-        log_odds: Of a click, before the world's gain and intercept.
+        log_odds: Of a click, by what the columns and the counts tell; before the world's gain and intercept.
+        own: What user and address add to the log-odds that no column tells; before the world's individuality.
         chance: Uniform in [0, 1); there is a click where it is below the click's probability.
     """
 
     names: dict[str, Keys]
     codes: dict[str, Ints]
     log_odds: Floats
+    own: Floats
     chance: Floats
 
 
@@ -86,9 +91,9 @@ def draw_hour(world: World, hour: int, rows: int) -> Hour:
     """
     rng = np.random.default_rng([world.hash.seed, 1, hour])
     visits = _visits(world, rng, hour, rows)
-    publisher = _publisher(world, rng, hour, visits)
-    creative = _creative(world, rng, hour, publisher)
-    model = _pick(world.models.cumulative, world.hash.uniform(visits.user, "model"))
+    model = pick(world.models.cumulative, world.hash.uniform(visits.user, "model"))
+    publisher = _publisher(world, rng, hour, visits, model)
+    creative = draw_creatives(world.creatives, world.hash, rng, hour, publisher)
 
     names = _page_names(world, rng, publisher) | _device_names(world, visits, publisher, model)
     device_type = world.models.device_type[model]
@@ -96,12 +101,13 @@ def draw_hour(world: World, hour: int, rows: int) -> Hour:
     codes |= {name: column[creative] for name, column in world.creatives.codes.items()}
     codes["C20"] = _c20(world, rng, publisher)
 
-    log_odds = _context_effects(world, hour, publisher, creative, model) + _user_effects(world, visits, creative)
-    log_odds += 0.3 * world.hash.bell(names["device_ip"], "ip effect") * (codes["device_conn_type"] == 0)
+    log_odds = _context_effects(world, hour, publisher, creative, model) + _visit_effects(visits)
     log_odds += np.where(codes["device_conn_type"] == 3, -0.7, 0.0) + 0.12 * world.hash.bell(
         codes["C20"].astype(np.uint64), "c20 effect"
     )
-    return Hour(names, codes, log_odds, rng.random(rows))
+    own = _own_effects(world, visits, creative)
+    own += 0.3 * world.hash.bell(names["device_ip"], "ip effect") * (codes["device_conn_type"] == 0)
+    return Hour(names, codes, log_odds, own, rng.random(rows))
 
 
 def earlier(keys: Keys) -> Ints:
@@ -127,23 +133,25 @@ def _visits(world: World, rng: np.random.Generator, hour: int, rows: int) -> Vis
     return Visits(key, user, age, slot / slots, earlier(user))
 
 
-def _publisher(world: World, rng: np.random.Generator, hour: int, visits: Visits) -> Ints:
-    """The publisher of each impression: in seven of ten the one that the visit is mostly about."""
+def _publisher(world: World, rng: np.random.Generator, hour: int, visits: Visits, model: Ints) -> Ints:
+    """The publisher of each impression: in seven of ten the one that the visit is mostly about.
+
+    Each platform has favourites of its own, so a device model says something of the publisher, as in the log.
+    """
     own = world.hash.uniform(visits.key, "publisher")
     quantile = np.where(rng.random(len(own)) < 0.7, own, rng.random(len(own)))
-    return _pick(world.publishers.cumulative(hour), quantile)
-
-
-def _creative(world: World, rng: np.random.Generator, hour: int, publisher: Ints) -> Ints:
-    """The creative of each impression: a publisher shows a few of the running ones far more than the others."""
-    choice = (60 * rng.random(len(publisher)) ** 2).astype(np.int64)
-    return _pick(world.creatives.cumulative(hour), world.hash.uniform(_pair(publisher, choice), "creative"))
+    platform = (world.hash.bits(model.astype(np.uint64), "platform") % np.uint64(PLATFORMS)).astype(np.int64)
+    chosen = np.empty(len(own), dtype=np.int64)
+    for one in range(PLATFORMS):
+        there = platform == one
+        chosen[there] = pick(world.publishers.cumulative(hour, one), quantile[there])
+    return chosen
 
 
 def _c20(world: World, rng: np.random.Generator, publisher: Ints) -> Ints:
     """The C20 of each impression: absent on half of them, else one of four that its publisher has."""
     choice = (4 * rng.random(len(publisher))).astype(np.int64)
-    code = 100_000 + _pick(world.c20, world.hash.uniform(_pair(publisher, choice), "c20"))
+    code = 100_000 + pick(world.c20, world.hash.uniform(pair(publisher, choice), "c20"))
     return np.where(rng.random(len(publisher)) < NO_C20, -1, code)
 
 
@@ -175,7 +183,7 @@ def _device_names(world: World, visits: Visits, publisher: Ints, model: Ints) ->
 
     holder = np.where(hash_.uniform(visits.key, "roams") < ROAMING_SHARE, ~visits.key, visits.user)
     ip = len(world.gateways) + (IPS * world.audience * hash_.uniform(holder, "ip") ** 2.5).astype(np.uint64)
-    gateway = _pick(world.gateways, hash_.uniform(visits.key, "gateway")).astype(np.uint64)
+    gateway = pick(world.gateways, hash_.uniform(visits.key, "gateway")).astype(np.uint64)
     through_gateway = hash_.uniform(visits.key, "through gateway") < GATEWAY_SHARE
     return {
         "device_id": np.where(seen, hash_.name(device, "device_id"), NULL_DEVICE),
@@ -204,32 +212,32 @@ def _context_effects(world: World, hour: int, publisher: Ints, creative: Ints, m
     day = np.array([hour // 24], dtype=np.uint64)
     rhythm = 0.13 * np.cos(2 * np.pi * (hour % 24 - 14) / 24) + 0.05 * float(hash_.bell(day, "day effect")[0])
     alone = world.publishers.effect[publisher] + world.creatives.effect[creative] + world.models.effect[model]
-    pairs = 0.3 * hash_.bell(_pair(publisher, campaign), "publisher and campaign")
-    pairs += 0.15 * hash_.bell(_pair(model, group), "model and group")
+    pairs = 0.1 * hash_.bell(pair(publisher, campaign), "publisher and campaign")
+    pairs += 0.1 * hash_.bell(pair(model, group), "model and group")
     return np.asarray(alone + pairs + rhythm)
 
 
-def _user_effects(world: World, visits: Visits, creative: Ints) -> Floats:
-    """What the user adds to the log-odds: propensity, taste and fatigue.
+def _visit_effects(visits: Visits) -> Floats:
+    """What the visit adds to the log-odds.
 
-    Fatigue saturates with the impressions seen in the hour, at a strength of the user's own; visits that go on for
-    hours, and busy ones, click less. So the counts of an hour and of a day tell something, but are not the formula.
+    Fatigue saturates with the impressions that the user saw in the hour; visits that go on for hours, and busy ones,
+    click less. So the counts of an hour and of a day tell something, but are not the formula.
     """
+    fatigue = FATIGUE * _seen(visits)
+    staleness = -0.35 * (1 - np.exp(-visits.age / 5.0))
+    return np.asarray(fatigue + staleness + 0.35 * visits.slot**0.3)
+
+
+def _own_effects(world: World, visits: Visits, creative: Ints) -> Floats:
+    """What only a user's own history could tell: propensity, taste, and how strongly he tires."""
     hash_, group = world.hash, world.creatives.codes["C21"][creative].astype(np.uint64)
     propensity = 0.3 * hash_.bell(visits.user, "propensity")
     segment = visits.user % np.uint64(16)
     taste = 0.2 * hash_.bell(segment << np.uint64(16) | group, "taste")
-    strength = 0.6 + hash_.uniform(visits.user, "fatigue")
-    fatigue = -1.1 * strength * visits.before / (visits.before + 2.5)
-    staleness = -0.35 * (1 - np.exp(-visits.age / 5.0))
-    return np.asarray(propensity + taste + fatigue + staleness + 0.35 * visits.slot**0.3)
+    strength = hash_.uniform(visits.user, "fatigue") - 0.5
+    return np.asarray(propensity + taste + FATIGUE * strength * _seen(visits))
 
 
-def _pick(cumulative: Floats, quantile: Floats) -> Ints:
-    """The class of each quantile in [0, 1) under cumulative shares."""
-    return np.minimum(np.searchsorted(cumulative, quantile, side="right"), len(cumulative) - 1)
-
-
-def _pair(first: Ints, second: Ints) -> Keys:
-    """One key for each pair of numbers below 2**32."""
-    return (first << 32 | second).astype(np.uint64)
+def _seen(visits: Visits) -> Floats:
+    """How tired a user is after the impressions before this one, from 0 to 1."""
+    return np.asarray(visits.before / (visits.before + 2.5))
