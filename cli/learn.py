@@ -21,7 +21,8 @@ def simulate(
         float, typer.Option(help="Users, relative to Avazu's; below 1 they come back more often in a short log.")
     ] = 1.0,
     individuality: Annotated[
-        float, typer.Option(min=0.0, help="What users have of their own that no column tells: 0 none, 1 strong.")
+        float,
+        typer.Option(min=0.0, help="What users and days have of their own that no column tells: 0 none, 1 strong."),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Equal seeds make equal logs.")] = 0,
     truth: Annotated[Path | None, typer.Option(help="Where each row's true click probability goes.")] = None,

@@ -67,7 +67,7 @@ class Hour:
         names: The columns that the log prints as 8 hexadecimal characters.
         codes: The columns that the log prints as integers (without id, click and hour).
         log_odds: Of a click, by what the columns and the counts tell; before the world's gain and intercept.
-        own: What user and address add to the log-odds that no column tells; before the world's individuality.
+        own: What user, address and day add to the log-odds that no column tells; before the world's individuality.
         chance: Uniform in [0, 1); there is a click where it is below the click's probability.
     """
 
@@ -105,7 +105,7 @@ def draw_hour(world: World, hour: int, rows: int) -> Hour:
     log_odds += np.where(codes["device_conn_type"] == 3, -0.7, 0.0) + 0.12 * world.hash.bell(
         codes["C20"].astype(np.uint64), "c20 effect"
     )
-    own = _own_effects(world, visits, creative)
+    own = _own_effects(world, hour, visits, creative)
     own += 0.3 * world.hash.bell(names["device_ip"], "ip effect") * (codes["device_conn_type"] == 0)
     return Hour(names, codes, log_odds, own, rng.random(rows))
 
@@ -209,8 +209,7 @@ def _place_codes(world: World, visits: Visits, publisher: Ints, device_type: Int
 def _context_effects(world: World, hour: int, publisher: Ints, creative: Ints, model: Ints) -> Floats:
     """What place, ad, device model and hour add to the log-odds, alone and in pairs."""
     hash_, group, campaign = world.hash, world.creatives.codes["C21"][creative], world.creatives.codes["C17"][creative]
-    day = np.array([hour // 24], dtype=np.uint64)
-    rhythm = 0.13 * np.cos(2 * np.pi * (hour % 24 - 14) / 24) + 0.05 * float(hash_.bell(day, "day effect")[0])
+    rhythm = 0.13 * np.cos(2 * np.pi * (hour % 24 - 14) / 24)
     alone = world.publishers.effect[publisher] + world.creatives.effect[creative] + world.models.effect[model]
     pairs = 0.1 * hash_.bell(pair(publisher, campaign), "publisher and campaign")
     pairs += 0.1 * hash_.bell(pair(model, group), "model and group")
@@ -228,14 +227,15 @@ def _visit_effects(visits: Visits) -> Floats:
     return np.asarray(fatigue + staleness + 0.35 * visits.slot**0.3)
 
 
-def _own_effects(world: World, visits: Visits, creative: Ints) -> Floats:
-    """What only a user's own history could tell: propensity, taste, and how strongly he tires."""
+def _own_effects(world: World, hour: int, visits: Visits, creative: Ints) -> Floats:
+    """What only a user's own history could tell (propensity, taste, how strongly he tires), and what a day has."""
     hash_, group = world.hash, world.creatives.codes["C21"][creative].astype(np.uint64)
     propensity = 0.3 * hash_.bell(visits.user, "propensity")
     segment = visits.user % np.uint64(16)
     taste = 0.2 * hash_.bell(segment << np.uint64(16) | group, "taste")
     strength = hash_.uniform(visits.user, "fatigue") - 0.5
-    return np.asarray(propensity + taste + FATIGUE * strength * _seen(visits))
+    day = 0.05 * hash_.bell(np.array([hour // 24], dtype=np.uint64), "day effect")
+    return np.asarray(day + propensity + taste + FATIGUE * strength * _seen(visits))
 
 
 def _seen(visits: Visits) -> Floats:
