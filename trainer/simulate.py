@@ -60,9 +60,9 @@ def simulate(
         hours: How many hours the impressions are spread over.
         start: The first hour, YYMMDDHH.
         audience: How many users there are, relative to the Avazu log's.
-        individuality: How strong are the effects that no column tells: what users, addresses and days have of
-            their own. 0 for none, then true_proba is near what the best model would say; at 1 their standard deviation is near
-            .45 of log-odds. The real sample neither shows nor excludes them.
+        individuality: Strength of effects that no column tells: what users, addresses and days have of their own. 0 for
+            none, then true_proba is near what the best model would say; at 1 their standard deviation is near .45 of
+            log-odds. The real sample neither shows nor excludes them.
         progress: Is told of the rows of each hour when they are written.
 
     Raises:
