@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from features.definition import FEATURE_NAMES
-from trainer.fit import FitParameters, fit
+from model.explain import explainer
+from model.predict import LINEAR, predictor
+from trainer.fit import FitParameters, fit, learning_rate
 
 SMALL = FitParameters(iterations=8, depth=3)
 
@@ -57,3 +59,23 @@ def test_what_can_not_be_learnt_from_is_refused(clicks: list[int]) -> None:
     rows = np.zeros((len(clicks), len(FEATURE_NAMES)), dtype=np.float32)
     with pytest.raises(ValueError, match=f"got {len(clicks)} rows of one kind; train on more hours"):
         fit(rows, np.array(clicks, dtype=np.int8), SMALL)
+
+
+@pytest.mark.parametrize(("enough", "seen"), [(400, True), (401, False)])
+def test_trees_see_the_linear_model_where_there_are_enough_impressions(
+    monkeypatch: pytest.MonkeyPatch, enough: int, seen: bool
+) -> None:
+    """Of fewer, its log-odds are noise in most rows; either way an explanation adds up to the score."""
+    monkeypatch.setattr("trainer.fit.LINEAR_SEEN_FROM", enough)
+    rows, _ = made_up()
+    model = fit(rows, (rows[:, LINEAR] > 0.6).astype(np.int8), SMALL)
+    assert (model.get_feature_importance()[LINEAR] > 50) == seen
+    (proba,) = predictor(model)(rows[:1])
+    explanation = explainer(model)(rows[0].tolist())
+    assert explanation.base + sum(explanation.by_feature) == pytest.approx(np.log(proba / (1 - proba)), abs=1e-5)
+
+
+def test_more_impressions_bear_larger_steps() -> None:
+    """Sixteen times 15,000 impressions have twice the learning rate, fewer than 15,000 the one that is given."""
+    assert learning_rate(0.026, 240_000) == pytest.approx(0.052)
+    assert learning_rate(0.026, 400) == 0.026

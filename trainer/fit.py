@@ -5,6 +5,7 @@ fit/
   fit.json    what it was fitted on
 """
 
+import math
 import mmap
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,7 @@ _MODEL = "model.cbm"
 # would learn to trust it too little: they see it from here on.
 LINEAR_SEEN_FROM = 100_000
 
-# The learning rate is for as many impressions, and grows with the fourth root of their number: about as CatBoost's own
-# default does. More impressions bear larger steps; more trees would cost the stream.
-_FEW = 15_000
+_FEW = 15_000  # impressions, as the search for the learning rate had
 
 
 class FitParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +119,7 @@ def fit(
     model = CatBoostClassifier(
         iterations=parameters.iterations,
         depth=parameters.depth,
-        learning_rate=parameters.learning_rate * max(1.0, len(clicks) / _FEW) ** 0.25,
+        learning_rate=learning_rate(parameters.learning_rate, len(clicks)),
         l2_leaf_reg=parameters.l2_leaf_reg,
         ignored_features=[] if len(clicks) >= LINEAR_SEEN_FROM else [LOG_ODDS],  # model.predict mixes it in as well
         boost_from_average=True,  # else trees begin at one half, of which regularisation leaves a bias
@@ -136,6 +135,14 @@ def fit(
         if varying in metadata:
             metadata[varying] = ""
     return model
+
+
+def learning_rate(given: float, impressions: int) -> float:
+    """What is given for few impressions, for this many: it grows with their fourth root (docs/decisions/0011).
+
+    More impressions bear larger steps; more trees instead would cost the stream.
+    """
+    return given * math.sqrt(math.sqrt(max(1.0, impressions / _FEW)))
 
 
 def _quantized(rows: npt.NDArray[np.float32], clicks: npt.NDArray[np.int8]) -> Pool:
