@@ -36,7 +36,7 @@ def worker(
 
     settings = StreamSettings(bundle=bundle) if bundle else StreamSettings()
     store_settings = StoreSettings()
-    use_uvloop()
+    use_uvloop(settings, store_settings)
     app = make_app(settings, store_settings)
     check(settings)
     asyncio.run(check_store(store_settings))

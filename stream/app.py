@@ -31,19 +31,23 @@ def __getattr__(name: str) -> faust.App:
     """Makes `stream.app.app` on demand, so that importing this module does no work."""
     if name != "app":
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    use_uvloop()
-    made = make_app(StreamSettings(), StoreSettings())
+    settings, store_settings = StreamSettings(), StoreSettings()
+    use_uvloop(settings, store_settings)
+    made = make_app(settings, store_settings)
     globals()["app"] = made
     return made
 
 
-def use_uvloop() -> None:
+def use_uvloop(settings: StreamSettings, store_settings: StoreSettings) -> None:
     """Have the event loops that are made from now on be uvloop's: about a tenth of a worker's time (decision 0010).
 
-    For programs, at their beginning; where there is no uvloop (Windows) they stay asyncio's.
+    For programs, at their beginning. Loops stay asyncio's where there is no uvloop (Windows), and where Kafka or Redis
+    is spoken to by TLS: there a large request of scores hung, with uvloop 0.23 (tests/integration/test_secured.py).
     """
-    with suppress(ImportError):
-        mode.loop.use("uvloop")
+    encrypted = settings.kafka_security_protocol.endswith("SSL") or store_settings.redis_url.startswith("rediss:")
+    if not encrypted:
+        with suppress(ImportError):
+            mode.loop.use("uvloop")
 
 
 def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.App:
