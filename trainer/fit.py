@@ -25,8 +25,8 @@ from trainer.stage import Advance, folder_of, quiet, read_json, write_json
 CARD = "fit.json"
 _MODEL = "model.cbm"
 
-# From this many impressions on, trees see what the linear model says. On 15,000 real ones they are better without it, on
-# 4 million simulated ones with it (docs/decisions/0008, 0011); where between the two it turns was not searched.
+# From this many impressions on, trees see what the linear model says: with 4 million simulated ones they are better for
+# it, those of a small log were searched without (docs/decisions/0008, 0011). Where it turns was not searched.
 LINEAR_SEEN_FROM = 100_000
 
 _FEW = 15_000  # impressions, as the search for the learning rate had
