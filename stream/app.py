@@ -42,7 +42,7 @@ def use_uvloop(settings: StreamSettings, store_settings: StoreSettings) -> None:
     """Have the event loops that are made from now on be uvloop's: about a tenth of a worker's time (decision 0010).
 
     For programs, at their beginning. Loops stay asyncio's where there is no uvloop (Windows), and where Kafka or Redis
-    is spoken to by TLS: there a large request of scores hung, with uvloop 0.23 (tests/integration/test_secured.py).
+    is spoken to by TLS: there a request of scores hung, with uvloop 0.23 (tests/integration/test_secured.py).
     """
     encrypted = settings.kafka_security_protocol.endswith("SSL") or store_settings.redis_url.startswith("rediss:")
     if not encrypted:

@@ -60,7 +60,7 @@ def draw_creatives(creatives: Creatives, hash_: Hash, rng: np.random.Generator, 
 
     Which campaigns those are is weighted rendezvous hashing: publisher and campaign together give an exponential
     number with the campaign's popularity as its rate, and the least ones are chosen. So the first choice of
-    publishers falls on a campaign in proportion to its popularity, and lasts for as long as the campaign.
+    publishers falls on a campaign in proportion to its popularity, and changes only as popularities do.
     """
     alive = ((creatives.born <= hour) & (hour < creatives.dead)).astype(np.float64)
     popularity = np.bincount(creatives.campaign, creatives.weight * alive)
