@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from features.definition import FEATURE_NAMES, Build
 from features.keys import keys
-from features.windows import Counts, State, add, observe_hour
+from features.windows import Counts, State, observe_hour
 from schemas.impression import Impression
 
 Rows = npt.NDArray[np.float32]  # shape (impressions, features)
@@ -29,7 +29,6 @@ def observed_rows(build: Build, state: State, impressions: Iterable[Impression],
     remaining = iter(impressions)
     blocks = []
     while block := list(islice(remaining, _BLOCK)):
-        counts, after = observe_hour(state, map(keys, block), hour)
-        add(state, after, hour)
+        counts = observe_hour(state, [keys(shown) for shown in block], hour, None)
         blocks.append(rows(build, block, counts))
     return np.concatenate(blocks) if blocks else rows(build, (), ())

@@ -4,14 +4,14 @@ The pair (request, reply) of a batch holds all that its counts are computed from
 impression is computed by the same function from the same bytes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import groupby
-from operator import itemgetter
 
 import msgspec
 
 from features.keys import ENTITIES, Keys
-from features.windows import Counts, State, Tiles, add, days_of, observe_hour
+from features.windows import NONE, Counts, State, Tiles, days_of, in_order, observe_hour, windows
 
 
 class Observation(msgspec.Struct, frozen=True, gc=False):  # made in a fifth of a NamedTuple's time
@@ -34,8 +34,11 @@ Request = tuple[list[str], list[int]]
 # {batch number, for each day of the request: for each of its keys the tiles before, or false}
 Reply = tuple[int, list[list[str | bool]]]
 
+Packed = tuple[str | bool, ...]  # an entity's tiles of each day, or false
+
 WIDTH = len(ENTITIES)
 _STRIDE = WIDTH + 2
+_NOBODY = -1  # in place of the index of a key; also the last of a list
 
 _encode = msgspec.msgpack.Encoder().encode
 _request = msgspec.msgpack.Decoder(Request)
@@ -48,7 +51,7 @@ def request_of(first: int, observations: Iterable[Observation]) -> Request:
     rows: list[int] = []
     for one in observations:
         rows += (one.offset - first, one.hour)
-        rows += [-1 if key is None else indices.setdefault(key, len(indices)) for key in one.keys]
+        rows += [_NOBODY if key is None else indices.setdefault(key, len(indices)) for key in one.keys]
     return list(indices), rows
 
 
@@ -71,19 +74,44 @@ def decode_request(payload: bytes) -> Request:
 
 def answer(first: int, request: Request, reply: bytes) -> dict[int, Counted]:
     """The answers of a batch by offset, computed from its request and reply."""
-    number, tiles_before = _reply.decode(reply)
-    keys, rows = request
-    state = state_of(keys, days(request), tiles_before)
-    names = [*keys, None]  # the index of nobody is -1
-    answers = {}
-    runs = [(hour, list(run)) for hour, run in groupby(_rows(rows), key=itemgetter(1))]
-    for hour, run in runs:
-        counts, after = observe_hour(state, [tuple([names[index] for index in row[2:]]) for row in run], hour)
-        for row, found in zip(run, counts, strict=True):
-            answers[first + row[0]] = Counted(number, found)
-        if len(runs) > 1:
-            add(state, after, hour)
-    return answers
+    number, tiles_by_day = _reply.decode(reply)
+    names, rows = request
+    packed = list(zip(*tiles_by_day, strict=True)) if names else []
+    unpacked = partial(_unpacked, [day * 24 for day in days(request)])
+    hours = rows[1::_STRIDE]
+    keys = list(zip(*[rows[at::_STRIDE] for at in range(2, _STRIDE)], strict=True))
+    if len({*hours}) == 1:
+        # Most entities are new or have one tile, so few of these are different.
+        windows_of = _Windows(unpacked, hours[0])
+        counts = in_order([*(windows_of[tiles] for tiles in packed), NONE], keys, _NOBODY)
+    else:
+        state = dict(enumerate(map(unpacked, packed)))
+        counts, at = [], 0
+        for hour, run in groupby(hours):
+            until = at + len(list(run))
+            counts += observe_hour(state, keys[at:until], hour, _NOBODY)
+            at = until
+    return {first + offset: Counted(number, found) for offset, found in zip(rows[::_STRIDE], counts, strict=True)}
+
+
+class _Windows(dict[Packed, Counts]):
+    """What the windows that end in an hour hold of an entity, by its packed tiles."""
+
+    def __init__(self, unpacked: Callable[[Packed], Tiles], hour: int) -> None:
+        self._unpacked = unpacked
+        self._hour = hour
+
+    def __missing__(self, packed: Packed) -> Counts:
+        found = self[packed] = windows(self._unpacked(packed), self._hour)
+        return found
+
+
+def _unpacked(first_hours: Sequence[int], packed: Packed) -> Tiles:
+    tiles: Tiles = {}
+    for first_hour, found in zip(first_hours, packed, strict=True):
+        if isinstance(found, str):
+            tiles |= unpack(found, first_hour)
+    return tiles
 
 
 def state_of(keys: Sequence[str], day_numbers: Iterable[int], tiles_by_day: Iterable[Sequence[str | bool]]) -> State:
@@ -94,11 +122,6 @@ def state_of(keys: Sequence[str], day_numbers: Iterable[int], tiles_by_day: Iter
             if isinstance(packed, str):
                 state.setdefault(key, {}).update(unpack(packed, day * 24))
     return state
-
-
-def _rows(flat: list[int]) -> Iterator[tuple[int, ...]]:
-    values = iter(flat)
-    return zip(*[values] * _STRIDE, strict=True)
 
 
 def unpack(packed: str, first_hour: int) -> Tiles:
