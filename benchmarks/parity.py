@@ -88,7 +88,7 @@ def _streamed(log: Path, folder: Path, train_until: int) -> Iterator[tuple[list[
             decoded = score.decode(SOURCE, [Record(next(offsets), 0, *message) for message in messages])
             counted = [Counted(1, observe(state, one.keys, one.hour)) for one in decoded.observations]
             if last > train_until:
-                scored = encode(SOURCE, decoded, counted, time.time())
+                (scored,) = encode([score.Batch(SOURCE, decoded, counted)], time.time())
                 yield rows, [msgspec.json.decode(value or b"")["click_proba"] for _, value, _, _ in scored.scores]
                 rows.clear()
 

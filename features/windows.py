@@ -60,10 +60,13 @@ def observe_hour(state: dict[Any, Tiles], shown: Sequence[tuple[Any, ...]], hour
     counts = in_order(after, shown, nobody)
     del after[nobody]
     for key, found in after.items():
-        tiles = state.setdefault(key, {})
-        # Each window holds the hour, so the first tells as well as any how often the key was counted.
-        tiles[hour] = tiles.get(hour, 0) + found[0] - before[key][0]
+        add(state.setdefault(key, {}), hour, before[key], found)
     return counts
+
+
+def add(tiles: Tiles, hour: int, before: Counts, after: Counts) -> None:
+    """Add to the tile of the hour what its impressions added to the windows, of which each holds the hour."""
+    tiles[hour] = tiles.get(hour, 0) + after[0] - before[0]
 
 
 def forget(state: State, hour: int) -> None:

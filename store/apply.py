@@ -1,12 +1,13 @@
 """Count a batch in Redis: one atomic call that counts it and returns the counts before it, exactly once."""
 
 from collections.abc import Awaitable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from features.windows import days_of
 from store import batch, keyspace
 from store.batch import Counted, Observation
-from store.client import Client, script
+from store.client import Call, Client, script, scripts
+from store.gather import gathered
 from store.keyspace import Source
 from store.settings import StoreSettings
 
@@ -26,6 +27,10 @@ class Apply(Protocol):
         """The counts before each observation."""
 
 
+_SCRIPT = "apply.lua"
+_REQUEST = 2  # its place in ARGV
+_LARGE = 20_000  # bytes of a request: some 400 impressions
+
 MAX_DAYS = 8  # in one call; windows of 24 hours need two for an impression
 
 
@@ -37,7 +42,7 @@ class ClosedError(RuntimeError):
     """Redis was restarted, replaced or emptied, and what it may have lost is not yet made good in every partition."""
 
 
-def applier(client: Client, settings: StoreSettings) -> Apply:
+def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0) -> Apply:
     """The function `apply(source, last, observations, committed, partitions, first)`.
 
     It counts the observations of one record batch, in order, where they were not counted before, and answers each
@@ -47,12 +52,22 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
     Replies of offsets before `committed` may be forgotten. `partitions` is how many of the topic must be whole (see
     `store.whole`); 0 counts regardless, which is for making them so.
 
-    Raises:
+    Args:
+        client: of the store.
+        settings: of the store.
+        gather_seconds: how long a small batch waits for those of other sources, to share a round trip with them. Each
+            is still counted by itself, or fails by itself.
+
+    Raises (when awaited):
         ClosedError: fewer partitions are whole.
         ForgottenError: the offsets were counted and committed before.
         redis.exceptions.RedisError: see `store.client.passes_by_itself`.
     """
-    run = script(client, "apply.lua")
+    run = script(client, _SCRIPT)
+    if gather_seconds:
+        run = gathered(
+            scripts(client, _SCRIPT), lambda call: len(cast(bytes, call[1][_REQUEST])), _LARGE, gather_seconds
+        )
     namespace = settings.store_namespace
     ttl = settings.store_ttl_hours * 3600
 
@@ -92,7 +107,7 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
             *(keyspace.day(namespace, day) for day in day_numbers),
         ]
         arguments = [first, last, batch.encode(request), ttl, committed, batch.WIDTH, partitions, *day_numbers]
-        outcome, *answer = await run(keys, arguments)
+        outcome, *answer = await run((keys, arguments))
         if outcome == b"closed":
             raise ClosedError(f"{source.topic}: not all of its {partitions} partitions are whole yet")
         if outcome == b"counted":
@@ -105,6 +120,10 @@ def applier(client: Client, settings: StoreSettings) -> Apply:
         return [remembered[one.offset] for one in before] + after
 
     return apply
+
+
+def _request_bytes(call: Call) -> int:
+    return len(cast(bytes, call[1][_REQUEST]))
 
 
 def _parts(observations: Sequence[Observation], last: int) -> Iterator[tuple[Sequence[Observation], int]]:

@@ -1,7 +1,7 @@
 """The connection to Redis."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ from store import keyspace
 from store.settings import StoreSettings
 
 Client = redis.asyncio.Redis
-RunScript = Callable[[list[str], list[object]], Awaitable[list[Any]]]
+Call = tuple[list[str], list[object]]  # KEYS and ARGV of a script
+RunScript = Callable[[Call], Awaitable[list[Any]]]
+RunScripts = Callable[[Sequence[Call]], Awaitable[list[list[Any] | Exception]]]
 
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, ConnectionError, TimeoutError)
 # A server that is there and can not take writes now: it fails over, or its memory is full.
@@ -104,16 +106,41 @@ async def check(settings: StoreSettings) -> None:
 
 def script(client: Client, name: str) -> RunScript:
     """The Lua script `name` of this package as a function of its KEYS and ARGV; loads it into Redis when missing."""
+    run_all = scripts(client, name)
+
+    async def run(call: Call) -> list[Any]:
+        (answer,) = await run_all([call])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return run
+
+
+def scripts(client: Client, name: str) -> RunScripts:
+    """As `script`, for several calls in one round trip: an answer or an error each, whatever became of the others.
+
+    Raises (when awaited):
+        redis.exceptions.RedisError: the connection failed; some of the calls may be done.
+    """
     source = files("store").joinpath(name).read_text(encoding="utf-8")
     digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()  # the name Redis gives a script
 
-    command: Callable[..., Awaitable[Any]] = client.execute_command
+    async def run_all(calls: Sequence[Call]) -> list[list[Any] | Exception]:
+        answers = await _evaluate(client, "EVALSHA", digest, calls)
+        unknown = [at for at, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
+        if unknown:
+            again = await _evaluate(client, "EVAL", source, [calls[at] for at in unknown])
+            for at, answer in zip(unknown, again, strict=True):
+                answers[at] = answer
+        return answers
 
-    async def run(keys: list[str], arguments: list[object]) -> list[Any]:
-        try:
-            answer = await command("EVALSHA", digest, len(keys), *keys, *arguments)
-        except exceptions.NoScriptError:
-            answer = await command("EVAL", source, len(keys), *keys, *arguments)
-        return list(answer)
+    return run_all
 
-    return run
+
+async def _evaluate(client: Client, command: str, what: str, calls: Sequence[Call]) -> list[list[Any] | Exception]:
+    pipeline = client.pipeline(transaction=False)
+    for keys, arguments in calls:
+        pipeline.execute_command(command, what, len(keys), *keys, *arguments)
+    answers: list[list[Any] | Exception] = await pipeline.execute(raise_on_error=False)
+    return answers

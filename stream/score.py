@@ -2,8 +2,9 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ CountedScore = score.struct_of(COUNT_NAMES)
 
 Stage = Callable[[str], AbstractContextManager[object]]
 Observe = Callable[[Sequence[Impression], Rows, Sequence[float]], None]
-Encode = Callable[[Source, "Decoded", Sequence[Counted], float], "Scored"]
+Encode = Callable[[Sequence["Batch"], float], list["Scored"]]
 
 # What stands for the store's answer in degraded mode; the store's own batches are numbered from 1 on.
 NOT_COUNTED = Counted(0, (0,) * len(COUNT_NAMES))
@@ -39,6 +40,14 @@ class Decoded(NamedTuple):
     impressions: list[Impression]
     observations: list[Observation]
     rejected: list[tuple[Record, DeadLetter]]
+
+
+class Batch(NamedTuple):
+    """A record batch that was counted."""
+
+    source: Source
+    decoded: Decoded
+    counted: Sequence[Counted]  # one an impression
 
 
 class Scored(NamedTuple):
@@ -67,10 +76,10 @@ def decode(source: Source, records: Sequence[Record]) -> Decoded:
 
 
 def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambda *_: None) -> Encode:
-    """The function that scores counted impressions and encodes the scores, in the order of the impressions.
+    """The function that scores the counted impressions of record batches and encodes the scores, in their order.
 
     A score carries its impression's key and timestamp: the difference to the time of reading is the latency. An
-    impression on which our own code fails is set apart by halving the batch; the others are scored.
+    impression on which our own code fails is set apart by halving what is scored at once; the others are scored.
 
     Args:
         bundle: what scores.
@@ -86,32 +95,37 @@ def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambd
         observe(impressions, made, found)
         return found
 
-    def encode(source: Source, decoded: Decoded, counted: Sequence[Counted], now: float) -> Scored:
-        scored = Scored([], [])
-        click_probas = _click_probas(predict, decoded.impressions, counted)
-        for record, shown, answer, click_proba in zip(
-            decoded.records, decoded.impressions, counted, click_probas, strict=True
-        ):
-            if isinstance(click_proba, Exception):
-                letter = _failed(source, record, answer.batch, click_proba)
-                scored.rejected.append((letter.key, letter.value, record.timestamp, letter.headers))
-                continue
-            found = CountedScore(
-                shown.id,
-                shown.device_ip,
-                click_proba,
-                bundle.version,
-                shown.hour,
-                now,
-                source.partition,
-                record.offset,
-                answer.batch,
-                *(*answer.counts, answer.batch == NOT_COUNTED.batch),
-            )
-            scored.scores.append((record.key, _encode(found), record.timestamp, []))
-        return scored
+    def encode(batches: Sequence[Batch], now: float) -> list[Scored]:
+        impressions = [shown for batch in batches for shown in batch.decoded.impressions]
+        click_probas = iter(_click_probas(predict, impressions, [one for batch in batches for one in batch.counted]))
+        return [_scored(bundle.version, batch, click_probas, now) for batch in batches]
 
     return encode
+
+
+def _scored(version: str, batch: Batch, click_probas: Iterator[float | Exception], now: float) -> Scored:
+    """The batch's scores and dead letters; takes its click probabilities off those of all batches."""
+    scored, (source, decoded, counted) = Scored([], []), batch
+    taken = islice(click_probas, len(counted))
+    for record, shown, answer, click_proba in zip(decoded.records, decoded.impressions, counted, taken, strict=True):
+        if isinstance(click_proba, Exception):
+            letter = _failed(source, record, answer.batch, click_proba)
+            scored.rejected.append((letter.key, letter.value, record.timestamp, letter.headers))
+            continue
+        found = CountedScore(
+            shown.id,
+            shown.device_ip,
+            click_proba,
+            version,
+            shown.hour,
+            now,
+            source.partition,
+            record.offset,
+            answer.batch,
+            *(*answer.counts, answer.batch == NOT_COUNTED.batch),
+        )
+        scored.scores.append((record.key, _encode(found), record.timestamp, []))
+    return scored
 
 
 def _click_probas(

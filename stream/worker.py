@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from model.watch import Watch, observe_all
 from store.apply import ClosedError, applier
 from store.client import connect, memory
 from store.client import passes_by_itself as is_redis_away
+from store.gather import gathered
 from store.keyspace import Source
 from store.settings import StoreSettings
 from store.whole import Whole
@@ -30,6 +32,12 @@ from stream.transport import Outgoing, Record
 # fetch brings it bounds the store's log of replies: about 50 bytes an impression, so 3 MB a partition.
 MAX_UNCOMMITTED = 50_000
 
+# Batches of several partitions that come out of one fetch are counted in one round trip, and scored by one call. The
+# wait is for their lanes to get there; a batch of LARGE impressions goes alone, so that under load one lane computes
+# while another waits for Redis.
+GATHER_SECONDS = 0.003
+LARGE = 400
+
 MEMORY_SECONDS = 5.0  # between two looks at the memory of Redis
 
 
@@ -42,11 +50,17 @@ class Worker:
         client = self._client = connect(store_settings)
         self._app = app
         self._settings = settings
-        self._apply = applier(client, store_settings)
+        self._apply = applier(client, store_settings, GATHER_SECONDS)
         self.progress = watchdog.Progress()
         self.status = Status()
         self.metrics = metrics.make()
-        self._encode = score.encoder(served, self._stage, Watch(served, self.metrics.registry).observe)
+        encode = score.encoder(served, self._stage, Watch(served, self.metrics.registry).observe)
+
+        async def encode_all(batches: Sequence[score.Batch]) -> list[score.Scored]:
+            return encode(batches, time.time())
+
+        # Those whose counts came in one answer are encoded in one turn of the event loop: nobody waits.
+        self._encode = gathered(encode_all, lambda batch: len(batch.counted), LARGE, 0.0)
         pause, sign = settings.retry_max_seconds, self.progress.give_sign
         self._redis = retrying(
             "Redis", pause, self._is_giving_up, self.status, sign, longest_wait=settings.degraded_after_seconds
@@ -121,7 +135,7 @@ class Worker:
                     self.keeper.degrade()
                     return False
                 raise self._given_up(tp, error) from error
-            await self._send_all(tp, decoded, self._encode(source, decoded, counted, time.time()))
+            await self._send_all(tp, decoded, await self._encode(score.Batch(source, decoded, counted)))
             self.keeper.done(tp, last + 1)
             return True
 
@@ -133,7 +147,7 @@ class Worker:
             await self.keeper.look_at_sent(tp)
             decoded = score.decode(source, await self._records(tp, events))
             counted = [score.NOT_COUNTED] * len(decoded.observations)
-            scored = self._encode(source, decoded, counted, time.time())
+            scored = await self._encode(score.Batch(source, decoded, counted))
             await self._send_all(tp, decoded, scored)
             self.keeper.done(tp, events[-1].message.offset + 1)
             self.metrics.degraded_scores.inc(len(scored.scores))

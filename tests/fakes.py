@@ -210,7 +210,7 @@ def streamed(served: Bundle, partitions: Sequence[Sequence[bytes | None]], batch
             taken, left[:] = left[:batch], left[batch:]
             decoded = score.decode(source, taken)
             counted = store.apply(decoded.observations)
-            scored = encode(source, decoded, counted, NOW)
+            (scored,) = encode([score.Batch(source, decoded, counted)], NOW)
             _append(topics.scores, scored.scores, source.partition)
             _append(topics.dead_letters, score.encode_rejected(decoded) + scored.rejected, source.partition)
     return topics

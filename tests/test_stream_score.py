@@ -1,6 +1,7 @@
 """Payloads in, scores and dead letters out."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import fakes
@@ -28,7 +29,15 @@ def scores_of(served: Bundle, values: list[bytes | None]) -> tuple[score.Decoded
     """One record batch on its way through the stream: decoded, its scores, its dead letters."""
     decoded = score.decode(SOURCE, records(values, first=100))
     counted = MemoryStore().apply(decoded.observations)
-    return decoded, score.encoder(served)(SOURCE, decoded, counted, NOW).scores, score.encode_rejected(decoded)
+    return decoded, scored_by(score.encoder(served), decoded, counted, NOW).scores, score.encode_rejected(decoded)
+
+
+def scored_by(
+    encode_batches: score.Encode, decoded: score.Decoded, counted: Sequence[Counted], now: float
+) -> score.Scored:
+    """What becomes of one record batch of SOURCE."""
+    (found,) = encode_batches([score.Batch(SOURCE, decoded, counted)], now)
+    return found
 
 
 def test_a_scores_bytes_are_the_agreed_ones() -> None:
@@ -39,7 +48,7 @@ def test_a_scores_bytes_are_the_agreed_ones() -> None:
     shown = fakes.impression(id=expected["id"], device_ip=expected["device_ip"], hour=expected["hour"])
     decoded = score.decode(SOURCE, records([encode(shown)], first=expected["offset"]))
     counted = [Counted(expected["batch"], tuple(expected[name] for name in COUNT_NAMES))]
-    ((_, value, _, _),) = score.encoder(served)(SOURCE, decoded, counted, expected["scored_at"]).scores
+    ((_, value, _, _),) = scored_by(score.encoder(served), decoded, counted, expected["scored_at"]).scores
     assert value == golden
 
 
@@ -73,7 +82,9 @@ def test_a_score_is_keyed_and_stamped_as_its_impression() -> None:
     """Key and timestamp are the impression record's own; a message without a key gives a score without one."""
     record = fakes.Record(7, 1234, None, encode(fakes.impression()))
     decoded = score.decode(SOURCE, [record])
-    ((key, _, timestamp, headers),) = score.encoder(fakes.bundle())(SOURCE, decoded, [Counted(1, (0,) * 6)], NOW).scores
+    ((key, _, timestamp, headers),) = scored_by(
+        score.encoder(fakes.bundle()), decoded, [Counted(1, (0,) * 6)], NOW
+    ).scores
     assert (key, timestamp, headers) == (None, 1234, [])
 
 
@@ -106,7 +117,7 @@ def test_scores_match_the_bundle_asked_directly(bundle_: Bundle, sequences: list
     encode_scores = score.encoder(bundle_)
     for number, sequence in enumerate(sequences, start=1):
         decoded = score.decode(SOURCE, records([encode(shown) for shown in sequence], first=number * 1000))
-        outgoing = encode_scores(SOURCE, decoded, store.apply(decoded.observations), NOW).scores
+        outgoing = scored_by(encode_scores, decoded, store.apply(decoded.observations), NOW).scores
         for position, (shown, (_, value, _, _)) in enumerate(zip(sequence, outgoing, strict=True)):
             (answer,) = by_hand.apply([Observation(0, hours.index(shown.hour), keys(shown))])
             (click_proba,) = bundle_.predict([bundle_.build(shown, answer.counts)])
@@ -149,13 +160,13 @@ def test_a_redelivered_batch_gives_the_same_bytes_but_for_scored_at(bundle_: Bun
     values = [encode(shown) for shown in fakes.click_log(20)]
     decoded = score.decode(SOURCE, records(values))
     counted = MemoryStore().apply(decoded.observations)
-    first = score.encoder(bundle_)(SOURCE, decoded, counted, NOW).scores
+    first = scored_by(score.encoder(bundle_), decoded, counted, NOW).scores
     again: list[Outgoing] = []
     for start, stop in ((0, 1), (1, 13), (13, 20)):
         part = score.decode(SOURCE, records(values)[start:stop])
-        again += score.encoder(bundle_)(SOURCE, part, counted[start:stop], NOW).scores
+        again += scored_by(score.encoder(bundle_), part, counted[start:stop], NOW).scores
     assert again == first
-    later = score.encoder(bundle_)(SOURCE, decoded, counted, NOW + 1).scores
+    later = scored_by(score.encoder(bundle_), decoded, counted, NOW + 1).scores
     assert later != first
     changed = [(key, (value or b"").replace(b"1700000001.25", b"1700000000.25"), *rest) for key, value, *rest in later]
     assert changed == first
@@ -172,6 +183,23 @@ def poisoned(served: Bundle, poison: set[str]) -> Bundle:
     return served._replace(build=build)
 
 
+@given(st.lists(st.integers(0, 4), max_size=4), st.sets(st.integers(0, 12), max_size=3))
+@settings(max_examples=30)
+def test_batches_that_are_scored_together_get_what_each_gets_alone(
+    bundle_: Bundle, sizes: list[int], poison: set[int]
+) -> None:
+    """Of any partitions and sizes, with broken messages and impressions on which scoring fails among them."""
+    served, batches, number = poisoned(bundle_, {str(number) for number in poison}), [], 0
+    for partition, size in enumerate(sizes):
+        source = SOURCE._replace(partition=partition)
+        values: list[bytes | None] = [encode(fakes.impression(id=str(number + at), C14=at)) for at in range(size)]
+        decoded = score.decode(source, records([*values, b"{}"], first=number))
+        batches.append(score.Batch(source, decoded, MemoryStore().apply(decoded.observations)))
+        number += size
+    encode_batches = score.encoder(served)
+    assert encode_batches(batches, NOW) == [encode_batches([batch], NOW)[0] for batch in batches]
+
+
 @given(st.sets(st.integers(0, 11), max_size=12))
 @settings(max_examples=30)
 def test_an_impression_on_which_scoring_fails_is_set_apart(bundle_: Bundle, poison: set[int]) -> None:
@@ -180,8 +208,8 @@ def test_an_impression_on_which_scoring_fails_is_set_apart(bundle_: Bundle, pois
     decoded = score.decode(SOURCE, records([encode(one) for one in shown]))
     counted = MemoryStore().apply(decoded.observations)
     served = poisoned(bundle_, {str(number) for number in poison})
-    scored = score.encoder(served)(SOURCE, decoded, counted, NOW)
-    usual = score.encoder(bundle_)(SOURCE, decoded, counted, NOW).scores
+    scored = scored_by(score.encoder(served), decoded, counted, NOW)
+    usual = scored_by(score.encoder(bundle_), decoded, counted, NOW).scores
     assert scored.scores == [one for number, one in enumerate(usual) if number not in poison]
     assert [value for _, value, _, _ in scored.rejected] == [encode(shown[number]) for number in sorted(poison)]
     for (_, _, _, headers), number in zip(scored.rejected, sorted(poison), strict=True):
