@@ -137,7 +137,7 @@ def test_the_watchdog_sees_the_lag_of_the_broker(system: System, rows: list[Mess
 HANGS = """
 import asyncio, sys
 from store import apply
-apply.applier = lambda client, settings: hang  # stands for what no test can bring about at will: a call that never ends
+apply.applier = lambda *_: hang  # stands for what no test can bring about at will: a call that never ends
 async def hang(*arguments): await asyncio.Event().wait()
 sys.argv = ["ctr", "worker"]
 from cli.app import main
