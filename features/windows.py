@@ -112,7 +112,7 @@ class InOrder(Protocol):
 
 
 class _OneMore(dict[Counts, Counts]):
-    """Each number plus 1. Most counts are few and small, and remembered they take a third of the time."""
+    """Each number plus 1. Remembered, because most are few and small: the tuple need not be made anew."""
 
     def __missing__(self, counts: Counts) -> Counts:
         if len(self) >= _REMEMBER_MOST:

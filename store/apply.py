@@ -65,9 +65,7 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
     """
     run = script(client, _SCRIPT)
     if gather_seconds:
-        run = gathered(
-            scripts(client, _SCRIPT), lambda call: len(cast(bytes, call[1][_REQUEST])), _LARGE, gather_seconds
-        )
+        run = gathered(scripts(client, _SCRIPT), _request_bytes, _LARGE, gather_seconds)
     namespace = settings.store_namespace
     ttl = settings.store_ttl_hours * 3600
 
