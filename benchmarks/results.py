@@ -48,11 +48,14 @@ class Details(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """The figures; None where the part was left out. Ratios are ours over theirs, of medians of the same run."""
+    """The figures; None where the part was left out. Ratios are ours over theirs, of medians of the same run.
+
+    The others count by a Redis pipeline; in the ratios that end in `_lua`, in one Lua call a batch, as ours does.
+    """
 
     ours_events_per_second: float | None
     ratio_faust_plain: float | None
-    ratio_quix: float | None  # the faster of its two forms
+    ratio_quix: float | None  # the faster of its batching sink and its data frame
     ratio_confluent_loop: float | None
     ratio_limit: float | None
     two_workers_ratio: float | None
@@ -62,6 +65,9 @@ class Results(msgspec.Struct, frozen=True):
     redis_bytes_per_entity: float | None
     ratio_10m_entities: float | None
     parity_mismatches: int
+    ratio_faust_lua: float | None
+    ratio_quix_lua: float | None
+    ratio_confluent_lua: float | None
     details: Details
 
 
@@ -87,6 +93,9 @@ def results(details: Details) -> Results:
         redis_bytes_per_entity=largest.redis_bytes / largest.entities if largest and largest.entities else None,
         ratio_10m_entities=_ratio(rate_beside(details.growth, 10_000_000), rate_beside(details.growth, 0)),
         parity_mismatches=sum(wrong) + sum(one.parity_mismatches for one in details.latencies),
+        ratio_faust_lua=_ratio(ours, rates.get("faust_lua")),
+        ratio_quix_lua=_ratio(ours, rates.get("quix_lua")),
+        ratio_confluent_lua=_ratio(ours, rates.get("confluent_lua")),
         details=details,
     )
 

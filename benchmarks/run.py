@@ -28,7 +28,9 @@ CONTENDERS = (
     "faust_lua",
     "quix_dataframe",
     "quix_sink",
+    "quix_lua",
     "confluent_loop",
+    "confluent_lua",
     "faststream_batch",
     "limit",
 )

@@ -25,12 +25,16 @@ def predictor(model: CatBoostClassifier) -> Predict:
     """
 
     def predict(rows: Sequence[Row] | npt.NDArray[np.float32]) -> list[float]:
-        # One feature after the other: CatBoost takes such a matrix as it is, and copies any other value by value.
-        matrix = np.asfortranarray(rows, dtype=np.float32)
-        trees = model.predict(matrix, prediction_type="RawFormulaVal", thread_count=1)
-        log_odds = LINEAR_SHARE * matrix[:, LINEAR].astype(np.float64) + (1 - LINEAR_SHARE) * trees
         # Beyond 30 a float's probability would be 1, and the logloss of an unclicked one infinite.
-        probabilities: list[float] = (1 / (1 + np.exp(-log_odds.clip(-30, 30)))).tolist()
+        probabilities: list[float] = (1 / (1 + np.exp(-log_odds(model, rows).clip(-30, 30)))).tolist()
         return probabilities
 
     return predict
+
+
+def log_odds(model: CatBoostClassifier, rows: Sequence[Row] | npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Of a click, one a row."""
+    # One feature after the other: CatBoost takes such a matrix as it is, and copies any other value by value.
+    matrix = np.asfortranarray(rows, dtype=np.float32)
+    trees = model.predict(matrix, prediction_type="RawFormulaVal", thread_count=1)
+    return np.asarray(LINEAR_SHARE * matrix[:, LINEAR].astype(np.float64) + (1 - LINEAR_SHARE) * trees)

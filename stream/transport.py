@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, ClassVar, Protocol, cast
 
 import aiokafka.errors
+from aiokafka.consumer import fetcher
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -20,7 +21,7 @@ ACK_TIMEOUT_GRACE = 5.0  # seconds beyond the producer's own request timeout bef
 
 
 class Record(Protocol):
-    """A consumed record, as aiokafka gives it."""
+    """A consumed record, as aiokafka parses it."""
 
     offset: int
     timestamp: int  # milliseconds since 1970
@@ -43,8 +44,15 @@ class RecordBatchSchema(Schema):  # type: ignore[misc]
         return message.value
 
 
+class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """Gives records as they were parsed. A ConsumerRecord of each, with fields that nobody reads, doubles a fetch."""
+
+    def _consumer_record(self, tp: TP, record: Record) -> Record:
+        return record
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Has the broker gather records, for which Faust has no setting.
+    """Has the broker gather records, for which Faust has no setting, and takes them as they are.
 
     A batch costs the worker 2 ms however small it is. If each fetch were answered with the first record that comes,
     5,000 impressions a second would be 350 batches, keep the worker busy, and wait for it longer than to be gathered.
@@ -54,6 +62,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_min_bytes = self.app.conf.consumer_max_fetch_size
         consumer._fetch_max_wait_ms = int(self.app.gather_seconds * 1000)
+        fetcher.PartitionRecords = PartitionRecords  # of all consumers in this process; aiokafka has no hook for one
         return consumer
 
 

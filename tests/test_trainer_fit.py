@@ -39,6 +39,15 @@ def test_the_model_knows_the_features_names_and_learns() -> None:
     assert model.tree_count_ == 8
 
 
+def test_what_is_predicted_of_the_training_rows_sums_to_their_clicks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However biased the linear model is that the trees are mixed with; and over chunks of rows as over all at once."""
+    monkeypatch.setattr("trainer.fit._AT_ONCE", 150)
+    rows, clicks = made_up()
+    rows[:, LINEAR] -= 3
+    found = predictor(fit(rows, clicks, SMALL))(rows)
+    assert sum(found) == pytest.approx(clicks.sum(), rel=1e-9)
+
+
 def test_progress_is_told_tree_by_tree() -> None:
     """Each finished tree is reported."""
     told: list[int] = []

@@ -26,7 +26,7 @@ def test_one_value_a_row_is_the_papers_algorithm(monkeypatch: pytest.MonkeyPatch
             n[i] += gradient**2
         for i in row:
             w[i] = -z[i] / ((linear.SMOOTHING + math.sqrt(n[i])) / linear.RATE + linear.L2)
-    assert model.log_odds.tolist() == pytest.approx(w)
+    assert model.log_odds.tolist() == pytest.approx(w, abs=10**-linear.DECIMALS)
 
 
 def test_what_is_clicked_more_adds_more_and_what_never_came_adds_nothing() -> None:

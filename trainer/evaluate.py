@@ -18,6 +18,7 @@ from trainer.stage import Advance, folder_of, quiet
 
 CARD = "quality.json"
 _BLOCK = 100_000  # rows predicted at a time
+_DECIMALS = 12  # the last bits are the processor's; without them equal bundles are judged alike on all machines
 
 
 def evaluate(features: Path, fitted: Path, out: Path, progress: Advance = quiet) -> Quality | None:
@@ -48,4 +49,4 @@ def predict_all(predict: Predict, rows: npt.NDArray[np.float32], progress: Advan
         block = rows[start : start + _BLOCK]
         predictions[start : start + len(block)] = predict(block)
         progress(len(block))
-    return predictions
+    return predictions.round(_DECIMALS)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 RATE = 0.1
 SMOOTHING = 1.0  # the paper's beta
 L2 = 2.0
+DECIMALS = 6  # of log-odds: exp() differs between processors in its last bits, and equal logs must make equal tables
 BATCH = 32  # impressions a step; their gradients are summed, so a step of many would overshoot
 
 
@@ -34,6 +35,7 @@ class Linear:
         bias = np.log(prior / (1 - prior))
         for start in range(0, len(clicks), BATCH):
             self._step(values[start : start + BATCH], clicks[start : start + BATCH], bias)
+        self.log_odds = self.log_odds.round(DECIMALS)
 
     def _step(self, values: npt.NDArray[np.int32], clicks: npt.NDArray[np.int8], bias: float) -> None:
         log_odds = self.log_odds

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 BINS = 15
+_DECIMALS = 10  # further ones are the processor's
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -31,15 +32,14 @@ def quality(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64]) 
     clicked = int(clicks.sum())
     both = 0 < clicked < len(clicks)
     logloss = float(row_losses(clicks, predictions).mean())
-    return Quality(
-        impressions=len(clicks),
-        clicks=clicked,
-        logloss=logloss,
-        normalized_entropy=logloss / entropy(clicked / len(clicks)) if both else float("nan"),
-        auc=float(roc_auc_score(clicks, predictions)) if both else float("nan"),
-        calibration_ratio=float(predictions.sum() / clicked) if clicked else float("inf"),
-        expected_calibration_error=_calibration_error(clicks, predictions),
+    figures = (
+        logloss,
+        logloss / entropy(clicked / len(clicks)) if both else float("nan"),
+        float(roc_auc_score(clicks, predictions)) if both else float("nan"),
+        float(predictions.sum() / clicked) if clicked else float("inf"),
+        _calibration_error(clicks, predictions),
     )
+    return Quality(len(clicks), clicked, *(round(figure, _DECIMALS) for figure in figures))
 
 
 def row_losses(clicks: npt.NDArray[np.int8], predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,21 +1,17 @@
-"""A hand-written loop on confluent-kafka, as a good engineer would write it: batches all the way, one Lua call each."""
+"""A hand-written loop on confluent-kafka, as a good engineer would write it: batches, Redis by a pipeline."""
 
 import time
-from collections.abc import Callable, Sequence
 
-import redis
-
-from benchmarks.contenders import loop, options, scoring
-from features.windows import Counts
-from schemas.impression import Impression
+from benchmarks.contenders import counter, loop, options, scoring
+from benchmarks.contenders.counter import Connect
 
 BATCH = 2000
 
 
-def main() -> None:
-    """Run until SIGTERM."""
+def main(connect: Connect) -> None:
+    """Run until SIGTERM, with the counts of the function that `connect` makes."""
     given = options.parse()
-    count = counter(given.redis, given.group)
+    count = connect(given.redis, given.group)
     encode = scoring.encoder(given.bundle)
 
     def answer(messages: loop.Messages) -> list[loop.Out]:
@@ -29,16 +25,5 @@ def main() -> None:
     loop.run(given.bootstrap, given.group, given.impressions, given.scores, BATCH, answer)
 
 
-def counter(url: str, prefix: str) -> Callable[[Sequence[Impression]], list[Counts]]:
-    """The function that counts a batch in one Lua call, and waits for it."""
-    run = redis.Redis.from_url(url).register_script(scoring.lua_source())
-
-    def count(shown: Sequence[Impression]) -> list[Counts]:
-        asked = scoring.wanted(f"{prefix}:", shown)
-        return scoring.counts_of(asked, run(*scoring.lua(asked))) if shown else []
-
-    return count
-
-
 if __name__ == "__main__":
-    main()
+    main(counter.pipelined)

@@ -11,8 +11,7 @@ from typing import Any
 
 from quixstreams import Application, message_context
 
-from benchmarks.contenders import options, scoring
-from benchmarks.contenders.confluent_loop import counter
+from benchmarks.contenders import counter, options, scoring
 
 BATCH = 8000  # messages a checkpoint
 CONSUMER = {"max.partition.fetch.bytes": 4_194_304, "queued.min.messages": 100_000}
@@ -23,7 +22,7 @@ def main() -> None:
     """Run until SIGTERM."""
     given = options.parse()
     app = make_app(given)
-    count = counter(given.redis, given.group)
+    count = counter.scripted(given.redis, given.group)
     encode = scoring.encoder(given.bundle)
 
     def score(value: bytes) -> Any:

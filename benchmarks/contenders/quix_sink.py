@@ -9,27 +9,27 @@ import time
 from quixstreams import Application
 from quixstreams.sinks import BatchingSink, SinkBatch
 
-from benchmarks.contenders import options, scoring
-from benchmarks.contenders.confluent_loop import counter
+from benchmarks.contenders import counter, options, scoring
+from benchmarks.contenders.counter import Connect, Count
 from benchmarks.contenders.quix_dataframe import make_app
 
 
-def main() -> None:
-    """Run until SIGTERM."""
+def main(connect: Connect) -> None:
+    """Run until SIGTERM, with the counts of the function that `connect` makes."""
     given = options.parse()
     app = make_app(given)
     topic = app.topic(given.impressions, value_deserializer="bytes", key_deserializer="bytes")
-    app.dataframe(topic).sink(ScoringSink(app, given))
+    app.dataframe(topic).sink(ScoringSink(app, given, connect(given.redis, given.group)))
     app.run()
 
 
 class ScoringSink(BatchingSink):
     """Counts, scores and produces the messages of a checkpoint."""
 
-    def __init__(self, app: Application, given: options.Options) -> None:
+    def __init__(self, app: Application, given: options.Options, count: Count) -> None:
         super().__init__()
         self._producer = app.get_producer()
-        self._count = counter(given.redis, given.group)
+        self._count = count
         self._encode = scoring.encoder(given.bundle)
         self._topic = given.scores
 
@@ -50,4 +50,4 @@ class ScoringSink(BatchingSink):
 
 
 if __name__ == "__main__":
-    main()
+    main(counter.pipelined)

@@ -1,8 +1,8 @@
 """What the contenders do alike, so that they differ in how they are built and not in what they compute.
 
-Counts are kept as most would: a Redis hash an entity, a field an hour, HINCRBY. All but the plain Faust agent count a
-batch in one Lua call, which is several times as fast as the same commands in a redis-py pipeline. Features, model and
-the score's JSON are the project's own. Exactness under faults is not asked of them.
+Counts are kept as most would: a Redis hash an entity, a field an hour, HINCRBY; a batch in one redis-py pipeline, or
+(`*_lua`, `quix_dataframe`, `faststream_batch`) in one Lua call. Features, model and the score's JSON are the project's
+own. Exactness under faults is not asked of them.
 """
 
 import gc

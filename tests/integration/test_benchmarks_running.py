@@ -9,7 +9,8 @@ import pytest
 import redis.asyncio
 
 from benchmarks import growth, results
-from benchmarks.contenders import confluent_loop
+from benchmarks.contenders import counter
+from benchmarks.contenders.counter import Connect
 from benchmarks.inputs import Recipe
 from benchmarks.run import CONTENDERS, Plan, run
 from features.keys import keys
@@ -64,10 +65,12 @@ async def test_the_fill_is_what_the_store_writes(redis_url: str) -> None:
     assert {count for tiles in state.values() for count in tiles.values()} == {1, 2, 3}
 
 
-def test_the_contenders_count_as_the_definition_does(redis_url: str) -> None:
-    """The Lua call that they share gives the counts of `features.windows`, batch after batch."""
+@pytest.mark.parametrize("connect", [counter.pipelined, counter.scripted])
+def test_the_contenders_count_as_the_definition_does(redis_url: str, connect: Connect) -> None:
+    """Pipeline and Lua call give the counts of `features.windows`, batch after batch; an empty batch gives none."""
     shown = fakes.click_log(600, hours_spanned=40)
-    count = confluent_loop.counter(redis_url, f"counted-{uuid4()}")
+    count = connect(redis_url, f"counted-{uuid4()}")
+    assert count([]) == []
     state: State = {}
     expected = [observe(state, keys(one), hours.index(one.hour)) for one in shown]
     assert count(shown[:250]) + count(shown[250:]) == expected
