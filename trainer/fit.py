@@ -163,9 +163,9 @@ def _quantized(rows: npt.NDArray[np.float32], clicks: npt.NDArray[np.int8]) -> P
 def _unbias(model: CatBoostClassifier, rows: npt.NDArray[np.float32], clicks: npt.NDArray[np.int8]) -> None:
     """Shift the trees' log-odds until what is predicted of the training rows sums to their clicks.
 
-    The trees' predictions do so by themselves. Mixed with the linear model's they were 1 - 2 % too low: a mean of
-    log-odds spreads less than either, and the lower it spreads below one half, the lower is the mean of its
-    probabilities; and the linear model is biased low (docs/decisions/0013).
+    The trees' predictions do so by themselves. Mixed with the linear model's they were 1 - 2 % too low: a mean of two
+    log-odds spreads less than either, and below one half what spreads less has lower probabilities on average; also the
+    linear model is biased low (docs/decisions/0013).
     """
     mixed = np.empty(len(rows))
     for start in range(0, len(rows), _AT_ONCE):
