@@ -5,8 +5,8 @@
     python -m benchmarks.parity log.csv work bundle
 
 The rows from `train_until` on go through the stream's own decode and encode as messages; what these build and score is
-compared with the trainer's rows and predictions. Counts are kept in memory here: that Redis counts as this does is
-shown by `ctr verify` and the tests of the store.
+compared with the trainer's rows and what the bundle predicts of those. Counts are kept in memory here: that Redis
+counts as this does is shown by `ctr verify` and the tests of the store.
 """
 
 import sys
@@ -49,14 +49,14 @@ def main(log: Path, work: Path, bundle: Path) -> None:
     """Compare; exit 1 on any difference."""
     features, built = build_features.read(work / "features")
     test = built.between(features.train_until)
-    predictions = np.load(work / "evaluation" / "predictions.npy")
+    predict = load(bundle).predict
     compared = rows_differ = predictions_differ = 0
     with Progress(console=Console(stderr=True)) as bars:
         bar = bars.add_task("compare", total=len(test.rows))
         for rows, click_probas in _streamed(log, bundle, features.train_until):
             span = slice(compared, compared + len(rows))
             rows_differ += int((np.array(rows, dtype=np.float32) != test.rows[span]).any(axis=1).sum())
-            predictions_differ += int((np.array(click_probas) != predictions[span]).sum())
+            predictions_differ += int((np.array(click_probas) != np.array(predict(test.rows[span]))).sum())
             compared += len(rows)
             bars.advance(bar, len(rows))
     figures = {
