@@ -50,7 +50,7 @@ class Details(msgspec.Struct, frozen=True):
 class Results(msgspec.Struct, frozen=True):
     """The figures; None where the part was left out. Ratios are ours over theirs, of medians of the same run.
 
-    The others count by a Redis pipeline; in the ratios that end in `_lua`, in one Lua call a batch, as ours does.
+    Agent, sink and loop count by a Redis pipeline; in the ratios that end in `_lua`, in one Lua call a batch, as ours.
     """
 
     ours_events_per_second: float | None

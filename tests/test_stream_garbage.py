@@ -35,12 +35,12 @@ async def test_a_cycle_is_freed_soon_and_an_old_one_in_the_end(monkeypatch: pyte
     old, young = Knot(), Knot()
     gone = [weakref.ref(old), weakref.ref(young)]
     del young
-    while gone[1]() is not None:
-        await asyncio.sleep(0.001)
-    assert gone[0]() is old
-    del old
-    while gone[0]() is not None:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(20):
+        while gone[1]() is not None:
+            await asyncio.sleep(0.001)
+        del old
+        while gone[0]() is not None:
+            await asyncio.sleep(0.001)
     assert not gc.isenabled()
     task.cancel()
 

@@ -43,7 +43,7 @@ def evaluate(features: Path, fitted: Path, out: Path, progress: Advance = quiet)
 
 
 def predict_all(predict: Predict, rows: npt.NDArray[np.float32], progress: Advance = quiet) -> npt.NDArray[np.float64]:
-    """The probabilities of any number of rows, a block at a time."""
+    """The probabilities of any number of rows, a block at a time, without the bits that are the processor's."""
     predictions = np.empty(len(rows))
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]

@@ -7,7 +7,7 @@ import redis
 
 from benchmarks.contenders import scoring
 from benchmarks.contenders.scoring import Wanted
-from features.windows import WINDOWS, Counts
+from features.windows import Counts
 from schemas.impression import Impression
 
 Count = Callable[[Sequence[Impression]], list[Counts]]
@@ -33,18 +33,17 @@ def pipelined(url: str, prefix: str) -> Count:
             pipeline.expire(name, scoring.TTL_SECONDS)
         before = zip(names, pipeline.execute(), strict=False)  # the replies to HGETALL come first
         tiles = {name: {int(hour): int(number) for hour, number in found.items()} for name, found in before}
-        return scoring.counts_of(asked, windows_of(asked, tiles))
+        return scoring.counts_of(asked, _one_after_the_other(asked, tiles))
 
     return count
 
 
-def windows_of(asked: Wanted, tiles: dict[str, dict[int, int]]) -> list[int]:
+def _one_after_the_other(asked: Wanted, tiles: dict[str, dict[int, int]]) -> list[int]:
     """One number a window and name, from the tiles before the batch; adds the batch to them."""
     flat: list[int] = []
     for name, hour in zip(asked.names, asked.hours, strict=True):
         known = tiles[name]
-        ages = [(hour - tile, number) for tile, number in known.items()]
-        flat += [sum([number for age, number in ages if 0 <= age < window]) for window in WINDOWS.values()]
+        flat += scoring.in_windows(known, hour)
         known[hour] = known.get(hour, 0) + 1
     return flat
 

@@ -6,7 +6,7 @@ own. Exactness under faults is not asked of them.
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,15 @@ def windows_of(asked: Wanted, replies: Sequence[Any]) -> list[int]:
     """One number a window and name, from the replies to HINCRBY, EXPIRE and HGETALL of each name."""
     flat: list[int] = []
     for at, hour in enumerate(asked.hours):
-        tiles = replies[3 * at + 2]
-        ages = [(hour - int(tile), int(number)) for tile, number in tiles.items()]
-        flat += [sum(number for age, number in ages if 0 <= age < window) - 1 for window in WINDOWS.values()]
+        tiles = {int(tile): int(number) for tile, number in replies[3 * at + 2].items()}
+        flat += [number - 1 for number in in_windows(tiles, hour)]
     return flat
+
+
+def in_windows(tiles: Mapping[int, int], hour: int) -> list[int]:
+    """How many impressions the tiles have in each window that ends in this hour."""
+    ages = [(hour - tile, number) for tile, number in tiles.items()]
+    return [sum([number for age, number in ages if 0 <= age < window]) for window in WINDOWS.values()]
 
 
 def lua(asked: Wanted) -> tuple[list[str], list[int]]:
