@@ -129,7 +129,7 @@ def _in_order() -> InOrder:
         "    answers = []",
         f"    for {', '.join(f'key{i}' for i in at)} in shown:",
         *(f"        count{i} = after[key{i}]" for i in at),
-        f"        answers.append(({', '.join(f'*count{i}' for i in at)}))",
+        f"        answers.append({' + '.join(f'count{i}' for i in at)})",
         # After all are read: keys that are the same are given the same number, so they are counted once.
         *(f"        after[key{i}] = one_more[count{i}]" for i in at),
         "        after[nobody] = NONE",

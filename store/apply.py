@@ -109,7 +109,7 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
         if outcome == b"closed":
             raise ClosedError(f"{source.topic}: not all of its {partitions} partitions are whole yet")
         if outcome == b"counted":
-            return list(batch.answer(first, request, answer[0]).values())
+            return batch.answer(request, answer[0])
         fence = int(answer[0])
         remembered = _from_log(answer[1:])
         before = [observation for observation in observations if observation.offset < fence]
@@ -130,6 +130,9 @@ def _parts(observations: Sequence[Observation], last: int) -> Iterator[tuple[Seq
     The Lua call reads every key of its batch for every day of it, and Redis does nothing else meanwhile: a batch
     whose impressions are scattered over years must not be one call.
     """
+    if len({day for hour in {one.hour for one in observations} for day in days_of(hour)}) <= MAX_DAYS:
+        yield observations, last
+        return
     start = 0
     seen: set[int] = set()
     for position, observation in enumerate(observations):
@@ -145,8 +148,9 @@ def _from_log(entries: Sequence[bytes]) -> dict[int, Counted]:
     """Answers by offset, from the log's flat entries of first, last, request and reply."""
     answers: dict[int, Counted] = {}
     for at in range(0, len(entries), 4):
-        first, _, request, reply = entries[at : at + 4]
-        answers |= batch.answer(int(first), batch.decode_request(request), reply)
+        first, _, payload, reply = entries[at : at + 4]
+        request = batch.decode_request(payload)
+        answers |= zip(batch.offsets(int(first), request), batch.answer(request, reply), strict=True)
     return answers
 
 

@@ -5,7 +5,7 @@ impression is computed by the same function from the same bytes.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 
 import msgspec
 
@@ -44,14 +44,18 @@ _request = msgspec.msgpack.Decoder(Request)
 _reply = msgspec.msgpack.Decoder(Reply)
 
 
-def request_of(first: int, observations: Iterable[Observation]) -> Request:
+def request_of(first: int, observations: Sequence[Observation]) -> Request:
     """The request for a batch whose first offset is `first`."""
-    indices: dict[str, int] = {}
-    rows: list[int] = []
-    for one in observations:
-        rows += (one.offset - first, one.hour)
-        rows += [_NOBODY if key is None else indices.setdefault(key, len(indices)) for key in one.keys]
-    return list(indices), rows
+    shown = [key for one in observations for key in one.keys]
+    names = [key for key in dict.fromkeys(shown) if key is not None]
+    index_of: dict[str | None, int] = {key: index for index, key in enumerate(names)} | {None: _NOBODY}
+    indices = [index_of[key] for key in shown]
+    rows = [0] * (_STRIDE * len(observations))
+    rows[::_STRIDE] = [one.offset - first for one in observations]
+    rows[1::_STRIDE] = [one.hour for one in observations]
+    for entity in range(WIDTH):
+        rows[entity + 2 :: _STRIDE] = indices[entity::WIDTH]
+    return names, rows
 
 
 def days(request: Request) -> list[int]:
@@ -71,41 +75,45 @@ def decode_request(payload: bytes) -> Request:
     return request
 
 
-def answer(first: int, request: Request, reply: bytes) -> dict[int, Counted]:
-    """The answers of a batch by offset, computed from its request and reply."""
+def offsets(first: int, request: Request) -> list[int]:
+    """The offset of each of the request's impressions."""
+    return [first + offset for offset in request[1][::_STRIDE]]
+
+
+def answer(request: Request, reply: bytes) -> list[Counted]:
+    """The answer to each of a batch's impressions, computed from its request and reply."""
     number, tiles_by_day = _reply.decode(reply)
     names, rows = request
-    packed = list(zip(*tiles_by_day, strict=True)) if names else []
-    keys = list(zip(*[rows[at::_STRIDE] for at in range(2, _STRIDE)], strict=True))
+    packed = zip(*tiles_by_day, strict=True) if names else ()
+    keys = zip(*[rows[at::_STRIDE] for at in range(2, _STRIDE)], strict=True)
     counts = _counts(packed, [day * 24 for day in days(request)], rows[1::_STRIDE], keys)
-    return {first + offset: Counted(number, found) for offset, found in zip(rows[::_STRIDE], counts, strict=True)}
+    return [Counted(number, found) for found in counts]
 
 
 def _counts(
-    packed: Sequence[Packed], first_hours: Sequence[int], hours: Sequence[int], keys: Sequence[tuple[int, ...]]
+    packed: Iterable[Packed], first_hours: Sequence[int], hours: Sequence[int], keys: Iterable[tuple[int, ...]]
 ) -> list[Counts]:
     """The counts of impressions in order, each with its hour and the indices of its keys in `packed`."""
     if len({*hours}) == 1:
         windows_of = _Windows(first_hours, hours[0])
-        return in_order([*(windows_of[tiles] for tiles in packed), NONE], keys, _NOBODY)
-    stretches, at = [], 0
-    for hour, same in groupby(hours):
-        stretches.append((hour, keys[at : at + len(list(same))]))
-        at += len(stretches[-1][1])
-    last = {key: number for number, (_, shown) in enumerate(stretches) for one in shown for key in one}
+        return in_order([*map(windows_of.__getitem__, packed), NONE], keys, _NOBODY)
+    packed, keys = list(packed), iter(keys)
+    stretches = [(hour, list(islice(keys, len(list(same))))) for hour, same in groupby(hours)]
+    last = {key: number for number, (_, shown) in enumerate(stretches) for key in chain.from_iterable(shown)}
     state: dict[int, Tiles] = {}  # of the keys that were counted and come again in a later stretch
+    after = [NONE] * (len(packed) + 1)
     counts = []
     for number, (hour, shown) in enumerate(stretches):
         windows_of = _Windows(first_hours, hour)
-        distinct = {key for one in shown for key in one if key != _NOBODY}
-        before = {key: windows(state[key], hour) if key in state else windows_of[packed[key]] for key in distinct}
-        after = before | {_NOBODY: NONE}
-        counts += in_order(after, shown, _NOBODY)
+        distinct = {*chain.from_iterable(shown)} - {_NOBODY}
         for key in distinct:
-            if last[key] > number:
-                tiles = state[key] if key in state else _unpacked(packed[key], first_hours)
-                add(tiles, hour, before[key], after[key])
-                state[key] = tiles
+            after[key] = windows(state[key], hour) if key in state else windows_of[packed[key]]
+        before = {key: after[key] for key in distinct if last[key] > number}
+        counts += in_order(after, shown, _NOBODY)
+        for key, found in before.items():
+            tiles = state[key] if key in state else _unpacked(packed[key], first_hours)
+            add(tiles, hour, found, after[key])
+            state[key] = tiles
     return counts
 
 

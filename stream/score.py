@@ -59,7 +59,7 @@ class Scored(NamedTuple):
 
 def decode(source: Source, records: Sequence[Record]) -> Decoded:
     """The impressions and dead letters of a record batch. Never raises for what a message holds."""
-    decoded = Decoded([], [], [], [])
+    decoded = kept, impressions, observations, rejected = Decoded([], [], [], [])
     for record in records:
         try:
             found = impression.decode(record.value)
@@ -67,11 +67,11 @@ def decode(source: Source, records: Sequence[Record]) -> Decoded:
             letter = dead_letter.rejected(
                 record.key, record.value, error, source.topic, source.partition, record.offset
             )
-            decoded.rejected.append((record, letter))
+            rejected.append((record, letter))
             continue
-        decoded.records.append(record)
-        decoded.impressions.append(found)
-        decoded.observations.append(Observation(record.offset, hours.index(found.hour), keys(found)))
+        kept.append(record)
+        impressions.append(found)
+        observations.append(Observation(record.offset, hours.index(found.hour), keys(found)))
     return decoded
 
 

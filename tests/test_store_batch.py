@@ -75,10 +75,10 @@ def test_an_answer_is_what_observing_in_memory_gives(
     asked = observations(sequence, first)
     request = batch.request_of(first, asked)
     tiles = [[fakes.packed(state, key, day) for key in request[0]] for day in batch.days(request)]
-    answers = batch.answer(first, request, msgspec.msgpack.encode([number, tiles]))
+    answers = batch.answer(request, msgspec.msgpack.encode([number, tiles]))
     in_memory = copy.deepcopy(state)
-    assert answers == {one.offset: Counted(number, observe(in_memory, one.keys, one.hour)) for one in asked}
-    assert list(answers) == [one.offset for one in asked]
+    assert answers == [Counted(number, observe(in_memory, one.keys, one.hour)) for one in asked]
+    assert batch.offsets(first, request) == [one.offset for one in asked]
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 16383, 16384, 2**21 - 1, 2**21, 2**28 - 1])
