@@ -95,6 +95,7 @@ def test_help_lists_the_commands(run: Run) -> None:
         assert all(command in ended.out for command in COMMANDS)
 
 
+@pytest.mark.slow
 def test_simulate_and_train_say_what_they_made(run: Run) -> None:
     """The two commands work on each other's files, and --json on stdout is JSON and nothing else."""
     ended = run("simulate", "--out", "log.csv", "--rows", 1500, "--hours", 30, "--json")

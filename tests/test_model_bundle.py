@@ -83,6 +83,7 @@ def test_loading_twice_gives_the_same_predictions(bundle_folder: Path, bundle_: 
     assert again.predict(rows) == bundle_.predict(rows)
 
 
+@pytest.mark.slow
 def test_equal_training_gives_equal_files_and_an_equal_version(
     bundle_folder: Path, log_path: Path, tmp_path: Path
 ) -> None:

@@ -3,8 +3,10 @@
 Raw bytes in and out: Faust's own codecs and Records would only be slower.
 """
 
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -42,6 +44,7 @@ def make_app(given: Options, count: Count) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        datadir=Path(tempfile.gettempdir()) / given.group,  # else a folder where the benchmark is called
         store="memory://",
     )
     app.boot_strategy.enable_web = False
