@@ -91,7 +91,7 @@ def results(details: Details) -> Results:
         p99_ms_5000=p99.get(5000),
         p99_ms_20000=p99.get(20_000),
         redis_bytes_per_entity=largest.redis_bytes / largest.entities if largest and largest.entities else None,
-        ratio_10m_entities=_ratio(rate_beside(details.growth, 10_000_000), rate_beside(details.growth, 0)),
+        ratio_10m_entities=growth_ratio(details.growth, 10_000_000),
         parity_mismatches=sum(wrong) + sum(one.parity_mismatches for one in details.latencies),
         ratio_faust_lua=_ratio(ours, rates.get("faust_lua")),
         ratio_quix_lua=_ratio(ours, rates.get("quix_lua")),
@@ -110,8 +110,19 @@ def middle(latencies: Sequence[Latency]) -> list[Latency]:
 
 def rate_beside(growth: Sequence[Grown], entities: int) -> float | None:
     """The median rate of the trials beside this many entities."""
-    rates = [grown.trial.events_per_second for grown in growth if grown.entities == entities]
+    rates = _rates_beside(growth, entities)
     return statistics.median(rates) if rates else None
+
+
+def growth_ratio(growth: Sequence[Grown], entities: int) -> float | None:
+    """The median of what each trial beside this many entities is to the one beside none that was run with it."""
+    pairs = zip(_rates_beside(growth, entities), _rates_beside(growth, 0), strict=False)
+    ratios = [beside_many / beside_none for beside_many, beside_none in pairs]
+    return statistics.median(ratios) if ratios else None
+
+
+def _rates_beside(growth: Sequence[Grown], entities: int) -> list[float]:
+    return [grown.trial.events_per_second for grown in growth if grown.entities == entities]
 
 
 def machine(broker: str, redis: str) -> Machine:

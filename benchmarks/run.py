@@ -111,10 +111,14 @@ def _latencies(plan: Plan, place: Place, stage: Stage) -> Iterator[Latency]:
 
 
 def _growth(plan: Plan, place: Place, checks: Checks, made: Inputs, stage: Stage) -> Iterator[Grown]:
-    """The ends of the scale in every trial, because their ratio is judged; what lies between once."""
-    entities = plan.entities if "growth" in plan.parts else ()
-    ends = {min(entities, default=0), max(entities, default=0)}
-    todo = [(number, one) for number in range(plan.trials) for one in entities if not number or one in ends]
+    """The ends of the scale in pairs, because their ratio is judged; what lies between once.
+
+    An end takes a minute, most of it to fill Redis, in which the machine can become another one: hence many pairs.
+    """
+    entities = sorted(plan.entities) if "growth" in plan.parts else []
+    ends = list(dict.fromkeys([*entities[:1], *entities[-1:]]))
+    todo = [(number, one) for number in range(2 * plan.trials - 1) for one in ends]
+    todo += [(0, one) for one in entities if one not in ends]
     advance = stage("growth", len(todo))
     for number, one in todo:
         name, check, longest = f"growth-{one}-{number}", checks.of("ours"), plan.longest_seconds

@@ -50,6 +50,14 @@ def test_ratios_are_of_medians(found: Results) -> None:
     assert (found.ratio_10m_entities, found.redis_bytes_per_entity, found.p99_ms_5000) == (0.9, 90.0, 20.0)
 
 
+def test_growth_is_judged_by_what_ran_one_after_the_other() -> None:
+    """The median of the pairs' ratios: a machine that slows down in between is in both of a pair."""
+    rates = [(0, 10), (10_000_000, 9), (0, 20), (10_000_000, 10), (0, 30), (10_000_000, 30)]
+    grown = [Grown(entities, 0, trial("ours", rate)) for entities, rate in rates]
+    assert results.growth_ratio(grown, 10_000_000) == 0.9
+    assert results.growth_ratio(grown, 5_000_000) is None
+
+
 def test_what_was_left_out_has_no_figure(found: Results) -> None:
     """No contender, no ratio."""
     assert (found.ratio_faust_plain, found.ratio_confluent_loop, found.p99_ms_1000) == (None, None, None)
