@@ -50,6 +50,7 @@ class Details(msgspec.Struct, frozen=True):
 class Results(msgspec.Struct, frozen=True):
     """The figures; None where the part was left out. Ratios are ours over theirs, of medians of the same run.
 
+    `ratio_10m_entities` is a median of pairs: see `growth_ratio`.
     Agent, sink and loop count by a Redis pipeline; in the ratios that end in `_lua`, in one Lua call a batch, as ours.
     """
 

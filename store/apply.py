@@ -130,6 +130,7 @@ def _parts(observations: Sequence[Observation], last: int) -> Iterator[tuple[Seq
     The Lua call reads every key of its batch for every day of it, and Redis does nothing else meanwhile: a batch
     whose impressions are scattered over years must not be one call.
     """
+    # Nearly every batch: its few hours are looked at, not each impression.
     if len({day for hour in {one.hour for one in observations} for day in days_of(hour)}) <= MAX_DAYS:
         yield observations, last
         return
