@@ -80,7 +80,7 @@ def run(plan: Plan, folder: Path, stage: Stage) -> Results:
 @contextmanager
 def _filled(made: Inputs, folder: Path) -> Iterator[Place]:
     """A stack whose topic holds the messages. Never somebody's own servers: trials empty Redis."""
-    with stack.running(broker="kafka") as running:
+    with stack.running(broker="kafka", lasting=True) as running:
         topics.create(running.bootstrap_servers, {_TOPIC: PARTITIONS})
         produce(running.bootstrap_servers, _TOPIC, made.messages)
         yield Place(running, made.log, made.bundle, _TOPIC, len(made.messages), folder)
@@ -101,13 +101,16 @@ def _trials(plan: Plan, place: Place, checks: Checks, stage: Stage) -> Iterator[
 
 
 def _latencies(plan: Plan, place: Place, stage: Stage) -> Iterator[Latency]:
+    """Each rate in turn, then all again. The first round is not judged: the broker's compiler is at work in it."""
     rates = plan.rates if "latency" in plan.parts else ()
-    advance = stage("latency", plan.trials * len(rates))
-    for _ in range(plan.trials):
+    advance = stage("latency", (1 + plan.trials) * len(rates))
+    for number in range(1 + plan.trials):
         for rate in rates:
             trial.empty(place.stack)
-            yield latency.measure(place, rate, plan.latency_seconds)
+            found = latency.measure(place, rate, plan.latency_seconds)
             advance(1)
+            if number:
+                yield found
 
 
 def _growth(plan: Plan, place: Place, checks: Checks, made: Inputs, stage: Stage) -> Iterator[Grown]:

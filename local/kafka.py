@@ -26,13 +26,15 @@ _JVM = [
     "-Xmx768m",
     "-Xmn384m",  # a small one is full every second under load, and emptying it stops the broker for 10 - 20 ms
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",  # it would leave files outside our folder
     "-XX:+ExitOnOutOfMemoryError",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ]
+# The JVM's first compiler only: brokers of tests live for seconds. Its second one takes most of a core for a minute; from
+# then on a broker under a steady load takes half of what it took (decision 0012).
+_SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 # Sessions: 2 s, or a broker that was killed may not come back before nine; and tests use groups with short sessions.
 # Whoever has no rule against it may do everything, so that a rule of a test is all that forbids something.
 _SETTINGS = """\
@@ -105,12 +107,14 @@ def find_java() -> Java:
     return Java(program, version[1])
 
 
-def start(folder: Path, secured: Secured | None = None) -> Server:
+def start(folder: Path, secured: Secured | None = None, *, lasting: bool = False) -> Server:
     """Start a broker with its topics in `folder`; the first start of a user downloads and prepares Kafka.
 
     Args:
         folder: Of its files.
         secured: Makes its address one that asks for SASL_SSL, by SCRAM-SHA-512 or PLAIN.
+        lasting: It becomes as fast as it can, as in production, which takes minutes of load; else it is at once what
+            it stays.
 
     Raises:
         MissingError: Java or Maven is missing.
@@ -119,7 +123,7 @@ def start(folder: Path, secured: Secured | None = None) -> Server:
     java = find_java()
     jars.install()
     _prepare(java)
-    flags = [f"-XX:SharedArchiveFile={_archive(java)}"]
+    flags = [f"-XX:SharedArchiveFile={_archive(java)}", *([] if lasting else [_SHORT_LIVED])]
     if secured:
         return launch(lambda: _secured_server(java, folder / "kafka", flags, secured))
     return launch(lambda: _server(java, folder / "kafka", flags))
@@ -132,7 +136,7 @@ def join(folder: Path, first: Server) -> Server:
         StackError: It does not start.
     """
     java = find_java()
-    flags = [f"-XX:SharedArchiveFile={_archive(java)}"]
+    flags = [f"-XX:SharedArchiveFile={_archive(java)}", _SHORT_LIVED]
     settings = (first.folder / "server.properties").read_text()
     controller_port = int(settings.partition("CONTROLLER://")[2].splitlines()[0].rpartition(":")[2])
     cluster = _storage(first.folder / "storage")
@@ -252,7 +256,7 @@ def _format_template(java: Java) -> None:
 
 def _format(java: Java, folder: Path, *more: str) -> None:
     arguments = ["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", "--config", "server.properties", *more]
-    command = _command(java, folder, "kafka.tools.StorageTool", *arguments, flags=[])
+    command = _command(java, folder, "kafka.tools.StorageTool", *arguments, flags=[_SHORT_LIVED])
     subprocess.run(command, check=True, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL)
 
 
@@ -261,6 +265,6 @@ def _archive_classes(java: Java) -> None:
     partial = _archive(java).with_suffix(".partial")
     partial.unlink(missing_ok=True)
     with folders.owned() as folder:
-        launch(lambda: _server(java, folder / "kafka", [f"-XX:ArchiveClassesAtExit={partial}"])).stop()
+        launch(lambda: _server(java, folder / "kafka", [f"-XX:ArchiveClassesAtExit={partial}", _SHORT_LIVED])).stop()
     partial.touch()
     partial.rename(_archive(java))

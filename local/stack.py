@@ -86,6 +86,7 @@ def running(
     folder: Path | None = None,
     *,
     secured: Secured | None = None,
+    lasting: bool = False,
     kafka_bootstrap_servers: str | None = None,
     redis_url: str | None = None,
 ) -> Iterator[Stack]:
@@ -95,6 +96,7 @@ def running(
         broker: Which broker; "auto" is Apache Kafka where it can run, else Tansu.
         folder: Where files are kept for the next time; None for a temporary folder that is removed at the end.
         secured: Makes both ask for TLS and a login; needs Apache Kafka and a Redis that was built with TLS.
+        lasting: Has Apache Kafka become as fast as it can, as in production, which takes minutes of load.
         kafka_bootstrap_servers: A broker to use instead of starting one.
         redis_url: A Redis to use instead of starting one.
 
@@ -104,7 +106,7 @@ def running(
     """
     with folders.owned(folder) as place, ThreadPoolExecutor(2) as pool:
         starting = [
-            pool.submit(_part, kafka_bootstrap_servers, lambda: _start_broker(broker, place, secured)),
+            pool.submit(_part, kafka_bootstrap_servers, lambda: _start_broker(broker, place, secured, lasting)),
             pool.submit(_part, redis_url, lambda: valkey.start(place, secured)),
         ]
         try:
@@ -124,11 +126,9 @@ def _end(starting: Future[Part], *, gently: bool) -> None:
         (part.stop if gently else part.kill)()
 
 
-def _start_broker(broker: BrokerName, folder: Path, secured: Secured | None) -> Server:
-    if secured:
-        return kafka.start(folder, secured)
-    name = ("kafka" if _kafka_can_run() else "tansu") if broker == "auto" else broker
-    return {"kafka": kafka.start, "tansu": tansu.start}[name](folder)
+def _start_broker(broker: BrokerName, folder: Path, secured: Secured | None, lasting: bool) -> Server:
+    name = ("kafka" if _kafka_can_run() else "tansu") if broker == "auto" and not secured else broker
+    return tansu.start(folder) if name == "tansu" else kafka.start(folder, secured, lasting=lasting)
 
 
 def _kafka_can_run() -> bool:

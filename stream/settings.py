@@ -20,7 +20,7 @@ class StreamSettings(BrokerSettings):
         1_048_576, ge=65_536, description="Bytes of one partition in one fetch; under load, the size of a batch"
     )
     gather_seconds: float = Field(
-        0.02,
+        0.015,
         ge=0.001,
         description="How long the broker gathers impressions before it answers a fetch with few of them",
     )

@@ -7,7 +7,8 @@ Registered as the transport `records://` in the entry-point group `faust.transpo
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, ClassVar, Protocol, cast
 
@@ -15,7 +16,7 @@ import aiokafka.errors
 from aiokafka.consumer import fetcher
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP, ConsumerMessage, ServiceT
 
 ACK_TIMEOUT_GRACE = 5.0  # seconds beyond the producer's own request timeout before we give up waiting for its answer
 
@@ -69,6 +70,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """Makes one message of the records of a partition, and commits by the last acked batch."""
 
+    _n_acked: int  # batches, since the last commit
     on_drain: Callable[[], None] = staticmethod(lambda: None)  # called before waiting for what is at work
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -93,6 +95,35 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
+
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        """Hand over what is fetched, until told to stop.
+
+        Faust's own makes four tasks a message, lest one that can not be handed over holds up a rebalance, and commits
+        in between: the next fetch waits until the event loop has been round several times for each message. Ours are
+        handed over at once: Faust's queue takes any number, and has no more of a full partition fetched instead; and
+        `getmany` gives none while partitions change hands.
+        """
+        with self._ending_in_order():
+            while not (self.should_stop or fetcher.should_stop):
+                async for tp, message in self.getmany(timeout=1.0):
+                    read = self._read_offset[tp]
+                    if read is None or message.offset >= read:  # else it was fetched before a seek, and comes again
+                        await self.callback(message)
+                        self._read_offset[tp] = message.offset
+                if self._n_acked >= self._commit_every and self._commit_fut is None:
+                    self._n_acked = 0
+                    self.add_future(self.commit())
+                await asyncio.sleep(0)
+
+    @contextmanager
+    def _ending_in_order(self) -> Iterator[None]:
+        """That the consumer was stopped is no error once the app ends."""
+        try:
+            yield
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            if not self.app.should_stop:
+                raise
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """The offsets between two batches' last ones are records of the second, not a gap: nothing to note."""
