@@ -58,7 +58,15 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
     """
     app = _faust_app(settings)
     worker = Worker(app, settings, store_settings, bundle.load(settings.bundle))
-    app.before_start = worker.wait_for_kafka
+
+    async def before_start() -> None:
+        # First of all: a broker that goes while we start leaves Faust hanging when it is asked to end.
+        gauges = lag.Gauges(worker.metrics, lambda: worker.keeper.fences)
+        client = lag.client(librdkafka(settings), settings.consumer_group)
+        watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show, lambda: app.should_stop)
+        await worker.wait_for_kafka()
+
+    app.before_start = before_start
 
     @app.agent(app.topic(settings.impressions_topic, schema=RecordBatchSchema()), name="score")
     async def score_impressions(batches: Any) -> None:
@@ -69,9 +77,6 @@ def make_app(settings: StreamSettings, store_settings: StoreSettings) -> faust.A
     @app.task
     async def keep_partitions_whole() -> None:
         app.consumer.on_drain = worker.keeper.drain
-        gauges = lag.Gauges(worker.metrics, lambda: worker.keeper.fences)
-        client = lag.client(librdkafka(settings), settings.consumer_group)
-        watchdog.start(client, worker.progress, settings.watchdog_seconds, gauges.show, lambda: app.should_stop)
         await worker.keeper.run(worker.lanes)
 
     @app.task
