@@ -32,8 +32,8 @@ _JVM = [
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ]
-# The JVM's first compiler only: brokers of tests live for seconds. Its second one takes most of a core for a minute; from
-# then on a broker under a steady load takes half of what it took (decision 0012).
+# The JVM's first compiler only: brokers of tests live for seconds. Its second one takes most of a core for a minute;
+# from then on a broker under a steady load takes half of what it took (docs/decisions/0012).
 _SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 # Sessions: 2 s, or a broker that was killed may not come back before nine; and tests use groups with short sessions.
 # Whoever has no rule against it may do everything, so that a rule of a test is all that forbids something.
