@@ -127,8 +127,10 @@ def _end(starting: Future[Part], *, gently: bool) -> None:
 
 
 def _start_broker(broker: BrokerName, folder: Path, secured: Secured | None, lasting: bool) -> Server:
-    name = ("kafka" if _kafka_can_run() else "tansu") if broker == "auto" and not secured else broker
-    return tansu.start(folder) if name == "tansu" else kafka.start(folder, secured, lasting=lasting)
+    if secured:
+        return kafka.start(folder, secured, lasting=lasting)
+    name = ("kafka" if _kafka_can_run() else "tansu") if broker == "auto" else broker
+    return kafka.start(folder, lasting=lasting) if name == "kafka" else tansu.start(folder)
 
 
 def _kafka_can_run() -> bool:
