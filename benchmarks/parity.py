@@ -21,11 +21,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from features.windows import WINDOWS, State, observe
+from features.definition import Row
+from features.windows import WINDOWS, Counts, State, observe
 from model.bundle import load
-from model.rows import Rows
 from replay import log as logs
 from schemas import hours
+from schemas.impression import Impression
 from store.batch import Counted
 from store.keyspace import Source
 from stream import score
@@ -54,7 +55,7 @@ def main(log: Path, work: Path, bundle: Path) -> None:
         bar = bars.add_task("compare", total=len(test.rows))
         for rows, click_probas in _streamed(log, bundle, features.train_until):
             span = slice(compared, compared + len(rows))
-            rows_differ += int((rows != test.rows[span]).any(axis=1).sum())
+            rows_differ += int((np.array(rows, dtype=np.float32) != test.rows[span]).any(axis=1).sum())
             predictions_differ += int((np.array(click_probas) != np.array(predict(test.rows[span]))).sum())
             compared += len(rows)
             bars.advance(bar, len(rows))
@@ -68,12 +69,16 @@ def main(log: Path, work: Path, bundle: Path) -> None:
     sys.exit(compared != len(test.rows) or rows_differ + predictions_differ > 0)
 
 
-def _streamed(log: Path, folder: Path, train_until: int) -> Iterator[tuple[Rows, list[float]]]:
+def _streamed(log: Path, folder: Path, train_until: int) -> Iterator[tuple[list[Row], list[float]]]:
     """Rows and probabilities of the stream, batch by batch, from train_until on; a day before it warms the counts."""
-    rows: list[Rows] = []
+    rows: list[Row] = []
     bundle = load(folder)
-    make_rows = score.row_maker(bundle)
-    encode = score.encoder(bundle, observe=lambda _, made, __: rows.append(made))
+
+    def build(shown: Impression, counts: Counts) -> Row:
+        rows.append(bundle.build(shown, counts))
+        return rows[-1]
+
+    encode = score.encoder(bundle._replace(build=build))
     state: State = {}
     warm_from = hours.from_index(hours.index(train_until) - max(WINDOWS.values()) + 1)
     offsets = count()
@@ -83,12 +88,8 @@ def _streamed(log: Path, folder: Path, train_until: int) -> Iterator[tuple[Rows,
             decoded = score.decode(SOURCE, [Record(next(offsets), 0, *message) for message in messages])
             counted = [Counted(1, observe(state, one.keys, one.hour)) for one in decoded.observations]
             if last > train_until:
-                batch = score.Batch(SOURCE, decoded, counted, make_rows(decoded.impressions))
-                (scored,) = encode([batch], time.time())
-                yield (
-                    np.concatenate(rows),
-                    [msgspec.json.decode(value or b"")["click_proba"] for _, value, _, _ in scored.scores],
-                )
+                (scored,) = encode([score.Batch(SOURCE, decoded, counted)], time.time())
+                yield rows, [msgspec.json.decode(value or b"")["click_proba"] for _, value, _, _ in scored.scores]
                 rows.clear()
 
 

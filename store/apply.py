@@ -1,6 +1,6 @@
 """Count a batch in Redis: one atomic call that counts it and returns the counts before it, exactly once."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Protocol, cast
 
 from features.windows import days_of
@@ -23,7 +23,6 @@ class Apply(Protocol):
         committed: int,
         partitions: int,
         first: int | None = None,
-        meanwhile: Callable[[], object] = lambda: None,
     ) -> Awaitable[list[Counted]]:
         """The counts before each observation."""
 
@@ -51,8 +50,7 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
     called again after any failure. `first` and `last` are the offsets of the batch's first and last records, which may
     be no observations: what lies before the log's first batch is taken for done (see `store.whole.Known.forgotten`).
     Replies of offsets before `committed` may be forgotten. `partitions` is how many of the topic must be whole (see
-    `store.whole`); 0 counts regardless, which is for making them so. `meanwhile` is called while Redis counts: not at
-    all where nothing is asked, more than once where a request is made in parts or again; it must not raise.
+    `store.whole`); 0 counts regardless, which is for making them so.
 
     Args:
         client: of the store.
@@ -78,11 +76,10 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
         committed: int,
         partitions: int,
         first: int | None = None,
-        meanwhile: Callable[[], object] = lambda: None,
     ) -> list[Counted]:
         counted: list[Counted] = []
         for part, part_last in _parts(observations, last):
-            counted += await apply_part(source, first, part_last, part, committed, partitions, meanwhile)
+            counted += await apply_part(source, first, part_last, part, committed, partitions)
             first = part_last + 1
         return counted
 
@@ -93,7 +90,6 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
         observations: Sequence[Observation],
         committed: int,
         partitions: int,
-        meanwhile: Callable[[], object],
     ) -> list[Counted]:
         if not observations:
             return []
@@ -109,7 +105,7 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
             *(keyspace.day(namespace, day) for day in day_numbers),
         ]
         arguments = [first, last, batch.encode(request), ttl, committed, batch.WIDTH, partitions, *day_numbers]
-        outcome, *answer = await run(Call(keys, arguments, meanwhile))
+        outcome, *answer = await run((keys, arguments))
         if outcome == b"closed":
             raise ClosedError(f"{source.topic}: not all of its {partitions} partitions are whole yet")
         if outcome == b"counted":
@@ -118,15 +114,14 @@ def applier(client: Client, settings: StoreSettings, gather_seconds: float = 0.0
         remembered = _from_log(answer[1:])
         before = [observation for observation in observations if observation.offset < fence]
         _check_remembered(source, before, remembered, fence)
-        rest = observations[len(before) :]
-        after = await apply_part(source, max(first, fence), last, rest, committed, partitions, meanwhile)
+        after = await apply_part(source, max(first, fence), last, observations[len(before) :], committed, partitions)
         return [remembered[one.offset] for one in before] + after
 
     return apply
 
 
 def _request_bytes(call: Call) -> int:
-    return len(cast(bytes, call.arguments[_REQUEST]))
+    return len(cast(bytes, call[1][_REQUEST]))
 
 
 def _parts(observations: Sequence[Observation], last: int) -> Iterator[tuple[Sequence[Observation], int]]:

@@ -1,6 +1,5 @@
 """The connection to Redis."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
@@ -15,16 +14,7 @@ from store import keyspace
 from store.settings import StoreSettings
 
 Client = redis.asyncio.Redis
-
-
-class Call(NamedTuple):
-    """A call of a script."""
-
-    keys: list[str]
-    arguments: list[object]
-    meanwhile: Callable[[], object] = lambda: None  # called while Redis is at it; again if the call is made again
-
-
+Call = tuple[list[str], list[object]]  # KEYS and ARGV of a script
 RunScript = Callable[[Call], Awaitable[list[Any]]]
 RunScripts = Callable[[Sequence[Call]], Awaitable[list[list[Any] | Exception]]]
 
@@ -137,7 +127,7 @@ def scripts(client: Client, name: str) -> RunScripts:
     digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()  # the name Redis gives a script
 
     async def run_all(calls: Sequence[Call]) -> list[list[Any] | Exception]:
-        answers = await _evaluate_meanwhile(client, digest, calls)
+        answers = await _evaluate(client, "EVALSHA", digest, calls)
         unknown = [at for at, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
         if unknown:
             again = await _evaluate(client, "EVAL", source, [calls[at] for at in unknown])
@@ -148,21 +138,9 @@ def scripts(client: Client, name: str) -> RunScripts:
     return run_all
 
 
-async def _evaluate_meanwhile(client: Client, digest: str, calls: Sequence[Call]) -> list[list[Any] | Exception]:
-    """Send the calls, do what can be done meanwhile, then wait for the answers."""
-    answering = asyncio.create_task(_evaluate(client, "EVALSHA", digest, calls))
-    try:
-        await asyncio.sleep(0)  # one turn of the loop, in which the request leaves if the connection stands
-        for call in calls:
-            call.meanwhile()
-        return await answering
-    finally:
-        answering.cancel()
-
-
 async def _evaluate(client: Client, command: str, what: str, calls: Sequence[Call]) -> list[list[Any] | Exception]:
     pipeline = client.pipeline(transaction=False)
-    for keys, arguments, _ in calls:
+    for keys, arguments in calls:
         pipeline.execute_command(command, what, len(keys), *keys, *arguments)
     answers: list[list[Any] | Exception] = await pipeline.execute(raise_on_error=False)
     return answers

@@ -9,7 +9,7 @@ when all are, `apply` is open again. So what is counted next, in any partition, 
 from typing import NamedTuple
 
 from store import keyspace
-from store.client import Call, Client, script
+from store.client import Client, script
 from store.keyspace import Source
 from store.settings import StoreSettings
 
@@ -49,7 +49,7 @@ class Whole:
             keyspace.fence(self._namespace, source),
             keyspace.log(self._namespace, source),
         ]
-        run, fence, remembered, whole = await self._begin(Call(keys, []))
+        run, fence, remembered, whole = await self._begin((keys, []))
         return Known(
             run.decode(),
             None if fence is None else int(fence),
@@ -91,5 +91,5 @@ class Whole:
             keyspace.batch_number(self._namespace),
             keyspace.fence(self._namespace, source),
         ]
-        (done,) = await self._finish(Call(keys, [run, source.partition, least_batch, least_fence]))
+        (done,) = await self._finish((keys, [run, source.partition, least_batch, least_fence]))
         return bool(done)

@@ -3,17 +3,16 @@
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from features.keys import keys
 from features.windows import COUNT_NAMES
 from model.bundle import Bundle
-from model.rows import Rows, fill_in, uncounted_rows
+from model.rows import Rows, rows
 from schemas import dead_letter, hours, impression, score
 from schemas.dead_letter import DeadLetter
 from schemas.errors import DecodeError, Reason, ScoringError
@@ -26,7 +25,6 @@ CountedScore = score.struct_of(COUNT_NAMES)
 
 Stage = Callable[[str], AbstractContextManager[object]]
 Observe = Callable[[Sequence[Impression], Rows, Sequence[float]], None]
-MakeRows = Callable[[Sequence[Impression]], Rows | None]
 Encode = Callable[[Sequence["Batch"], float], list["Scored"]]
 
 # What stands for the store's answer in degraded mode; the store's own batches are numbered from 1 on.
@@ -50,7 +48,6 @@ class Batch(NamedTuple):
     source: Source
     decoded: Decoded
     counted: Sequence[Counted]  # one an impression
-    rows: Rows | None = None  # of the impressions, as `row_maker` makes them
 
 
 class Scored(NamedTuple):
@@ -78,20 +75,6 @@ def decode(source: Source, records: Sequence[Record]) -> Decoded:
     return decoded
 
 
-def row_maker(bundle: Bundle, stage: Stage = nullcontext) -> MakeRows:
-    """The function that makes the rows of impressions while they are counted, the counts left out.
-
-    It gives None where our own code fails on an impression: which one it is shows when they are scored.
-    """
-
-    def make_rows(impressions: Sequence[Impression]) -> Rows | None:
-        with stage("features"), suppress(Exception):
-            return uncounted_rows(bundle.build, impressions)
-        return None
-
-    return make_rows
-
-
 def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambda *_: None) -> Encode:
     """The function that scores the counted impressions of record batches and encodes the scores, in their order.
 
@@ -104,24 +87,17 @@ def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambd
         observe: told of the impressions, rows and probabilities of each predict call.
     """
 
-    def predict(
-        impressions: Sequence[Impression], counted: Sequence[Counted], made: Sequence[Rows | None]
-    ) -> list[float]:
-        uncounted = [one for one in made if one is not None]
-        if len(uncounted) < len(made):
-            with stage("features"):
-                uncounted = [uncounted_rows(bundle.build, impressions)]
+    def predict(impressions: Sequence[Impression], counted: Sequence[Counted]) -> list[float]:
+        with stage("features"):
+            made = rows(bundle.build, impressions, [answer.counts for answer in counted])
         with stage("predict"):
-            rows = np.concatenate(uncounted)
-            fill_in(rows, [answer.counts for answer in counted])
-            found = bundle.predict(rows)
-        observe(impressions, rows, found)
+            found = bundle.predict(made)
+        observe(impressions, made, found)
         return found
 
     def encode(batches: Sequence[Batch], now: float) -> list[Scored]:
         impressions = [shown for batch in batches for shown in batch.decoded.impressions]
-        counted = [answer for batch in batches for answer in batch.counted]
-        click_probas = iter(_click_probas(predict, impressions, counted, [batch.rows for batch in batches]))
+        click_probas = iter(_click_probas(predict, impressions, [one for batch in batches for one in batch.counted]))
         return [_scored(bundle.version, batch, click_probas, now) for batch in batches]
 
     return encode
@@ -129,7 +105,7 @@ def encoder(bundle: Bundle, stage: Stage = nullcontext, observe: Observe = lambd
 
 def _scored(version: str, batch: Batch, click_probas: Iterator[float | Exception], now: float) -> Scored:
     """The batch's scores and dead letters; takes its click probabilities off those of all batches."""
-    scored, (source, decoded, counted, _) = Scored([], []), batch
+    scored, (source, decoded, counted) = Scored([], []), batch
     taken = islice(click_probas, len(counted))
     for record, shown, answer, click_proba in zip(decoded.records, decoded.impressions, counted, taken, strict=True):
         if isinstance(click_proba, Exception):
@@ -153,23 +129,22 @@ def _scored(version: str, batch: Batch, click_probas: Iterator[float | Exception
 
 
 def _click_probas(
-    predict: Callable[[Sequence[Impression], Sequence[Counted], Sequence[Rows | None]], list[float]],
+    predict: Callable[[Sequence[Impression], Sequence[Counted]], list[float]],
     impressions: Sequence[Impression],
     counted: Sequence[Counted],
-    made: Sequence[Rows | None],
 ) -> Sequence[float | Exception]:
     """The click probability of each, or what was raised by it alone."""
     if not impressions:
         return []
     try:
-        return predict(impressions, counted, made)
+        return predict(impressions, counted)
     except Exception as error:  # a fault of ours, or of a library: it must not stop the stream
         if len(impressions) == 1:
             return [error]
         half = len(impressions) // 2
         return [
-            *_click_probas(predict, impressions[:half], counted[:half], [None]),
-            *_click_probas(predict, impressions[half:], counted[half:], [None]),
+            *_click_probas(predict, impressions[:half], counted[:half]),
+            *_click_probas(predict, impressions[half:], counted[half:]),
         ]
 
 

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from functools import cache
 from typing import Any
 
 import faust
@@ -55,7 +54,6 @@ class Worker:
         self.progress = watchdog.Progress()
         self.status = Status()
         self.metrics = metrics.make()
-        self._make_rows = score.row_maker(served, self._stage)
         encode = score.encoder(served, self._stage, Watch(served, self.metrics.registry).observe)
 
         async def encode_all(batches: Sequence[score.Batch]) -> list[score.Scored]:
@@ -125,11 +123,10 @@ class Worker:
             committed = self._app.consumer.committed_offset(tp)
             partitions = await self._kafka(self._partitions_of, tp.topic)
             last = events[-1].message.offset
-            rows = cache(lambda: self._make_rows(decoded.impressions))  # while Redis counts
             try:
                 with self._stage("redis"):
                     counted = await self._redis(
-                        self._apply, source, last, decoded.observations, committed, partitions, first, rows
+                        self._apply, source, last, decoded.observations, committed, partitions, first
                     )
             except ClosedError:
                 return False
@@ -138,7 +135,7 @@ class Worker:
                     self.keeper.degrade()
                     return False
                 raise self._given_up(tp, error) from error
-            await self._send_all(tp, decoded, await self._encode(score.Batch(source, decoded, counted, rows())))
+            await self._send_all(tp, decoded, await self._encode(score.Batch(source, decoded, counted)))
             self.keeper.done(tp, last + 1)
             return True
 

@@ -11,7 +11,7 @@ from features.definition import FEATURE_NAMES, TABLES, builder
 from features.keys import keys
 from features.windows import COUNT_NAMES, Counts, State, observe
 from model import rows as module
-from model.rows import fill_in, observed_rows, rows, uncounted_rows
+from model.rows import observed_rows, rows
 from schemas.impression import Impression
 
 COUNTS = st.tuples(*[st.integers(0, 2**24)] * len(COUNT_NAMES))
@@ -24,14 +24,6 @@ def test_many_rows_are_each_row(shown: list[tuple[Impression, Counts]]) -> None:
     found = rows(BUILD, *zip(*shown, strict=True)) if shown else rows(BUILD, [], [])
     expected = np.array([BUILD(one, counts) for one, counts in shown], dtype=np.float32).reshape(-1, len(FEATURE_NAMES))
     assert np.array_equal(found, expected)
-
-
-def test_counts_are_one_a_row() -> None:
-    """Too few or too many counts are an error, not rows with those of another impression."""
-    made = uncounted_rows(BUILD, [fakes.impression(), fakes.impression()])
-    for counts in ([(0,) * 6], [(0,) * 6] * 3):
-        with pytest.raises(ValueError, match="reshape"):
-            fill_in(made, counts)
 
 
 @given(st.lists(strategies.sequences(max_size=6), max_size=3), st.integers(1, 4))

@@ -1,6 +1,5 @@
 """Scripts: sent by digest, and whole when Redis does not know them."""
 
-import asyncio
 import hashlib
 from importlib.resources import files
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import NoScriptError, ResponseError
 
-from store.client import Call, connect, script, scripts
+from store.client import connect, script, scripts
 from store.settings import StoreSettings
 
 SOURCE = files("store").joinpath("apply.lua").read_text(encoding="utf-8")
@@ -19,7 +18,6 @@ class FakeRedis:
 
     def __init__(self) -> None:
         self.known: set[str] = set()
-        self.sent = asyncio.Event()
         self.trips: list[list[tuple[Any, ...]]] = []  # the commands of each round trip
 
     def pipeline(self, *, transaction: bool) -> "FakeRedis":
@@ -35,8 +33,6 @@ class FakeRedis:
     async def execute(self, *, raise_on_error: bool) -> list[list[bytes] | Exception]:
         """Answer EVAL and EVALSHA as Redis does."""
         assert not raise_on_error
-        self.sent.set()
-        await asyncio.sleep(0.01)
         return [self._answer(*command) for command in self.trips[-1]]
 
     def _answer(self, name: str, script: str, _: int, *arguments: Any) -> list[bytes] | Exception:
@@ -53,10 +49,10 @@ async def test_a_script_is_loaded_once_and_again_when_redis_forgot_it() -> None:
     """The digest is tried first; the source goes over the wire only where it is unknown."""
     redis = FakeRedis()
     run = script(redis, "apply.lua")  # type: ignore[arg-type]
-    assert await run(Call(["k1", "k2"], [1, b"x"])) == [b"answer to", "k1", "k2", 1, b"x"]
-    assert await run(Call(["k1"], [])) == [b"answer to", "k1"]
+    assert await run((["k1", "k2"], [1, b"x"])) == [b"answer to", "k1", "k2", 1, b"x"]
+    assert await run((["k1"], [])) == [b"answer to", "k1"]
     redis.known.clear()
-    assert await run(Call(["k1"], [])) == [b"answer to", "k1"]
+    assert await run((["k1"], [])) == [b"answer to", "k1"]
     assert [name for ((name, *_),) in redis.trips] == ["EVALSHA", "EVAL", "EVALSHA", "EVALSHA", "EVAL"]
     assert redis.trips[1] == [("EVAL", SOURCE, 2, "k1", "k2", 1, b"x")]
 
@@ -66,42 +62,16 @@ async def test_several_calls_of_a_script_are_one_round_trip() -> None:
     redis = FakeRedis()
     run_all = scripts(redis, "apply.lua")  # type: ignore[arg-type]
     for trips in (2, 3):
-        one, wrong, other = await run_all([Call(["k1"], [1]), Call(["k2"], [b"wrong"]), Call(["k3"], [3])])
+        one, wrong, other = await run_all([(["k1"], [1]), (["k2"], [b"wrong"]), (["k3"], [3])])
         assert (one, other) == ([b"answer to", "k1", 1], [b"answer to", "k3", 3])
         assert isinstance(wrong, ResponseError)
         assert len(redis.trips) == trips
 
 
-async def test_what_can_be_done_meanwhile_is_done_when_the_call_has_been_sent() -> None:
-    """That of each call, once the request is on its way and before its answers are there."""
-    redis, done = FakeRedis(), []
-    redis.known.add(hashlib.sha1(SOURCE.encode(), usedforsecurity=False).hexdigest())
-    run_all = scripts(redis, "apply.lua")  # type: ignore[arg-type]
-    calls = [Call([key], [], lambda key=key: done.append((key, redis.sent.is_set()))) for key in ("k1", "k2")]  # type: ignore[misc]
-    answering = asyncio.create_task(run_all(calls))
-    await redis.sent.wait()
-    await asyncio.sleep(0)
-    assert done == [("k1", True), ("k2", True)]
-    assert not answering.done()
-    assert await answering == [[b"answer to", "k1"], [b"answer to", "k2"]]
-
-
-async def test_a_call_that_is_given_up_is_not_waited_for() -> None:
-    """Who asked is cancelled, and so is what waits for the answer."""
-    redis = FakeRedis()
-    answering = asyncio.create_task(scripts(redis, "apply.lua")([Call(["k"], [])]))  # type: ignore[arg-type]
-    await redis.sent.wait()
-    answering.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await answering
-    await asyncio.sleep(0)
-    assert {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} == set()
-
-
 async def test_a_script_of_its_own_raises_its_error() -> None:
     """What is an answer among several is raised where one was asked."""
     with pytest.raises(ResponseError, match="wrong"):
-        await script(FakeRedis(), "apply.lua")(Call(["k"], [b"wrong"]))  # type: ignore[arg-type]
+        await script(FakeRedis(), "apply.lua")((["k"], [b"wrong"]))  # type: ignore[arg-type]
 
 
 async def test_connecting_sends_nothing() -> None:
