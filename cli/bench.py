@@ -9,7 +9,10 @@ from cli import show
 
 
 def bench(
-    only: Annotated[str, typer.Option(help="Parts, comma separated: contenders, two_workers, latency, growth.")] = "",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Parts, comma separated or given again: a contender, two_workers, latency, growth."),
+    ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Of each contender; the median counts.")] = 3,
     rows: Annotated[int, typer.Option(min=1000, help="Impressions in the topic.")] = 300_000,
     longest: Annotated[float, typer.Option(min=0.1, help="Seconds of a trial; who is slower scores fewer.")] = 10.0,
@@ -30,7 +33,7 @@ def bench(
     from benchmarks.inputs import Recipe
     from benchmarks.run import PARTS, Plan, run
 
-    parts = tuple(only.split(",")) if only else PARTS
+    parts = tuple(part for given in only for part in given.split(",")) if only else PARTS
     if unknown := set(parts) - set(PARTS):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
     plan = Plan(parts=parts, trials=trials, recipe=Recipe(rows, seed), longest_seconds=longest)
