@@ -64,18 +64,29 @@ def test_days_are_those_that_any_row_reads(sequence: list[Impression]) -> None:
     assert batch.days(batch.request_of(0, observations(sequence))) == sorted(needed)
 
 
-@given(strategies.sequences(), strategies.sequences(min_size=1), st.integers(0, 2**40), st.integers(1, 2**40))
+@given(
+    strategies.sequences(),
+    strategies.sequences(min_size=1),
+    st.integers(0, 2**40),
+    st.integers(1, 2**40),
+    st.sampled_from([1, 3, 2**14]),
+)
 def test_an_answer_is_what_observing_in_memory_gives(
-    earlier: list[Impression], sequence: list[Impression], first: int, number: int
+    earlier: list[Impression], sequence: list[Impression], first: int, number: int, remembered: int
 ) -> None:
-    """From the tiles as they stood before the batch, each observation gets its counts, of the batch's own ones too."""
+    """From the tiles as they stood before the batch, each observation gets its counts, of the batch's own ones too.
+
+    However much is remembered of the batches before, which were of other hours and tiles.
+    """
     state: State = {}
     for shown in earlier:
         observe(state, keys(shown), hours.index(shown.hour))
     asked = observations(sequence, first)
     request = batch.request_of(first, asked)
     tiles = [[fakes.packed(state, key, day) for key in request[0]] for day in batch.days(request)]
-    answers = batch.answer(request, msgspec.msgpack.encode([number, tiles]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "_REMEMBER_MOST", remembered)
+        answers = batch.answer(request, msgspec.msgpack.encode([number, tiles]))
     in_memory = copy.deepcopy(state)
     assert answers == [Counted(number, observe(in_memory, one.keys, one.hour)) for one in asked]
     assert batch.offsets(first, request) == [one.offset for one in asked]
