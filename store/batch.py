@@ -38,7 +38,7 @@ Packed = tuple[str | bool, ...]  # an entity's tiles of each day, or false
 
 WIDTH = len(ENTITIES)
 _STRIDE = WIDTH + 2
-_REMEMBER_MOST = 2**14  # of each hour; 200 bytes each
+_REMEMBER_MOST = 2**14  # of each hour; some 300 bytes each
 _NOBODY = -1  # in place of the index of a key; also the last of a list
 
 _encode = msgspec.msgpack.Encoder().encode
