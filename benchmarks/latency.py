@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from benchmarks.contenders.options import Options
-from benchmarks.trial import PARTITIONS, Place, TrialError, processes
+from benchmarks.cost import Cost, measured
+from benchmarks.trial import PARTITIONS, Place, TrialError, processes, wait_for, written
 from local import topics
 from model.bundle import load
 from replay import consume
@@ -32,6 +33,7 @@ class Latency(msgspec.Struct, frozen=True):
     judged: int  # scores
     lost: int  # messages that were sent and whose score was not read
     parity_mismatches: int
+    cost: Cost  # from the first score until the last message was sent
 
 
 def measure(place: Place, rate: int, seconds: float) -> Latency:
@@ -49,26 +51,26 @@ def measure(place: Place, rate: int, seconds: float) -> Latency:
     reading = {"topic": scores, "number": number, "idle": _IDLE_SECONDS, "out": waits}
     sending = {"topic": impressions, "log": place.log, "rate": rate, "number": number}
     with (
-        processes("ours", options, 1, place.folder / f"{name}.log"),
+        processes("ours", options, 1, place.folder / f"{name}.log") as started,
         _process("reader", bootstrap=servers, **reading) as reader,
     ):
         time.sleep(_START_SECONDS)
         with _process("load", bootstrap=servers, **sending) as generator:
-            if generator.wait() or reader.wait():
+            count = written(servers, scores)
+            wait_for(lambda: count() > 0, started)
+            cost_until_now = measured(place.stack, started)
+            is_failed, cost = generator.wait(), cost_until_now()
+            if is_failed or reader.wait():
                 raise TrialError(f"latency at {rate}/s: generator or reader failed")
     stamps, read_at = np.load(waits).T
     waits.unlink()
     sent, found = (list(consume.records(servers, topic)) for topic in (impressions, scores))
     report = verify(load(place.bundle), sent, found, [])
     topics.delete(servers, outputs)
-    return _latency(rate, stamps, read_at, number - len(stamps), report.parity_mismatches)
-
-
-def _latency(rate: int, stamps: "np.ndarray", read_at: "np.ndarray", lost: int, mismatches: int) -> Latency:
-    judged = stamps >= stamps.min() + WARM_UP_SECONDS * 1000
-    took = (read_at - stamps)[judged]
+    took = (read_at - stamps)[stamps >= stamps.min() + WARM_UP_SECONDS * 1000]
     p50, p99, p999 = (float(np.percentile(took, q)) for q in (50, 99, 99.9))
-    return Latency(rate, p50, p99, p999, float(took.max()), int(judged.sum()), lost, mismatches)
+    lost, mismatches = number - len(stamps), report.parity_mismatches
+    return Latency(rate, p50, p99, p999, float(took.max()), len(took), lost, mismatches, cost)
 
 
 @contextmanager

@@ -72,13 +72,14 @@ def _contenders(details: Details) -> Table:
 
 
 def _latency(details: Details) -> Table:
-    table = Table(title="Due -> score readable, ms", title_justify="left")
-    for name in ("events/s", "p50", "p99", "p99.9", "worst", "judged", "lost", "parity mismatches"):
+    table = Table(title="Due -> score readable, ms; in cores of processor time", title_justify="left")
+    for name in ("events/s", "p50", "p99", "p99.9", "worst", "judged", "lost", "wrong", "worker", "broker", "Redis"):
         table.add_column(name, justify="right")
     for one in middle(details.latencies):
         took = [f"{value:,.0f}" for value in (one.p50, one.p99, one.p999, one.worst)]
         counted = (one.judged, one.lost, one.parity_mismatches)
-        table.add_row(f"{one.events_per_second:,}", *took, *[f"{value:,}" for value in counted])
+        cores = [f"{part or 0:.2f}" for part in (one.cost.worker, one.cost.broker, one.cost.redis)]
+        table.add_row(f"{one.events_per_second:,}", *took, *[f"{value:,}" for value in counted], *cores)
     return table
 
 

@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient
 
 from benchmarks.contenders.options import Options, arguments
+from benchmarks.cost import Cost, measured
 from local import topics
 from local.stack import Stack
 from replay import consume
@@ -47,14 +48,6 @@ class Place(msgspec.Struct, frozen=True):
     impressions: str  # the filled topic
     rows: int  # in it
     folder: Path  # of the contenders' logs
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """Processor time during the measured stretch, in cores: 1.0 is one core all the time."""
-
-    worker: float  # of all processes of the contender together
-    broker: float | None  # None where it is external
-    redis: float | None
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -92,21 +85,19 @@ def run(place: Place, contender: str, name: str, check: Check, *, workers: int =
     topics.create(servers, dict.fromkeys(outputs, PARTITIONS), APPEND_TIME)
     options = Options(servers, place.stack.redis_url, place.bundle, place.impressions, scores, name)
     with processes(contender, options, workers, place.folder / f"{name}.log") as started:
-        written = _written(servers, scores)
-        _wait(lambda: written() > 0, started)
+        count = written(servers, scores)
+        wait_for(lambda: count() > 0, started)
         if workers > 1:
-            _wait(lambda: _is_shared(servers, name, workers), started)
-        begun, before = time.time(), _processor_seconds(place.stack, started)
-        while written() < place.rows and time.time() - begun < longest:
+            wait_for(lambda: _is_shared(servers, name, workers), started)
+        begun, cost_until_now = time.time(), measured(place.stack, started)
+        while count() < place.rows and time.time() - begun < longest:
             _check_alive(started)
             time.sleep(_POLL)
-        ended, after = time.time(), _processor_seconds(place.stack, started)
+        cost = cost_until_now()
     found = list(consume.records(servers, scores))
     topics.delete(servers, outputs)
     stretch = shared(found, int(begun * 1000)) if workers > 1 else (0, math.inf)
     rate, seconds = rate_of([record.timestamp for record in found], *stretch)
-    cores = [None if b is None or a is None else (a - b) / (ended - begun) for b, a in zip(before, after, strict=True)]
-    cost = Cost(cores[0] or 0.0, cores[1], cores[2])
     return Trial(contender, workers, rate, len(found), seconds, cost, mean_bytes(found), check(found))
 
 
@@ -181,7 +172,12 @@ def _check_alive(processes: Sequence[psutil.Popen]) -> None:
         raise TrialError(f"{' '.join(processes[0].args[1:3])} ended by itself")
 
 
-def _wait(condition: Callable[[], bool], processes: Sequence[psutil.Popen]) -> None:
+def wait_for(condition: Callable[[], bool], processes: Sequence[psutil.Popen]) -> None:
+    """Wait until it holds.
+
+    Raises:
+        TrialError: a process ended, or it did not in a minute.
+    """
     deadline = time.monotonic() + PATIENCE
     while not condition():
         _check_alive(processes)
@@ -190,11 +186,11 @@ def _wait(condition: Callable[[], bool], processes: Sequence[psutil.Popen]) -> N
         time.sleep(_POLL)
 
 
-def _written(servers: str, topic: str) -> Callable[[], int]:
+def written(servers: str, topic: str) -> Callable[[], int]:
     """A function that asks how many records the topic holds, without reading them."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "bench-watermarks"})  # never joined
 
-    def written() -> int:
+    def count() -> int:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         try:
             return sum(consumer.get_watermark_offsets(one, cached=False)[1] for one in partitions)
@@ -203,7 +199,7 @@ def _written(servers: str, topic: str) -> Callable[[], int]:
                 raise
             return 0  # made so lately that the broker does not lead it yet
 
-    return written
+    return count
 
 
 def _is_shared(servers: str, group: str, members: int) -> bool:
@@ -212,10 +208,3 @@ def _is_shared(servers: str, group: str, members: int) -> bool:
     asked = client.describe_consumer_groups([group])[group].result()
     owners = [member for member in asked.members if member.assignment and member.assignment.topic_partitions]
     return asked.state == ConsumerGroupState.STABLE and len(owners) == members
-
-
-def _processor_seconds(stack: Stack, processes: Sequence[psutil.Popen]) -> list[float | None]:
-    """Processor time so far of the contender, the broker and Redis."""
-    worker = sum(sum(process.cpu_times()[:2]) for process in processes)
-    servers = [getattr(part, "pid", None) for part in (stack.broker, stack.redis)]
-    return [worker, *(None if pid is None else sum(psutil.Process(pid).cpu_times()[:2]) for pid in servers)]

@@ -6,10 +6,11 @@ import pytest
 
 from benchmarks import capacity, results, show
 from benchmarks.capacity import Coefficients
+from benchmarks.cost import Cost
 from benchmarks.growth import Grown
 from benchmarks.latency import Latency
 from benchmarks.results import Details, Machine, Results
-from benchmarks.trial import Cost, Trial
+from benchmarks.trial import Trial
 
 KEYS = (
     *("ours_events_per_second", "ratio_faust_plain", "ratio_quix", "ratio_confluent_loop", "ratio_limit"),
@@ -18,12 +19,13 @@ KEYS = (
     *("ratio_faust_lua", "ratio_quix_lua", "ratio_confluent_lua", "details"),
 )
 MACHINE = Machine("a processor", 2, 24, "Linux", "3.11.7", "kafka 4.4.0", "valkey 9.1.2", {})
+CORES = Cost(0.75, 0.15, 0.12)
 COST = Coefficients(30_000, 25.0, 5.0, 4.0, 80.0, 0.5, 400.0, 350.0)
 
 
 def trial(contender: str, rate: float, workers: int = 1, wrong: int = 0) -> Trial:
     """A trial with this rate."""
-    return Trial(contender, workers, rate, 1000, 1.0, Cost(0.75, 0.15, 0.12), 350.0, wrong)
+    return Trial(contender, workers, rate, 1000, 1.0, CORES, 350.0, wrong)
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def found() -> Results:
     trials += [trial("quix_sink", 10), trial("quix_dataframe", 2), trial("quix_lua", 16)]
     trials += [trial("ours", 30, workers=2, wrong=1)]
     growth = [Grown(0, 0, trial("ours", 20)), Grown(10_000_000, 900_000_000, trial("ours", 18, wrong=2))]
-    latencies = [Latency(5000, 5.0, 20.0, 30.0, 40.0, 100, 0, 4)]
+    latencies = [Latency(5000, 5.0, 20.0, 30.0, 40.0, 100, 0, 4, CORES)]
     return results.results(Details("ctr bench", MACHINE, 1, 1000, 4, 400.0, 0.5, trials, latencies, growth))
 
 
@@ -65,7 +67,9 @@ def test_what_was_left_out_has_no_figure(found: Results) -> None:
 
 def test_the_latency_of_a_rate_is_that_of_its_middle_trial() -> None:
     """The trial with the median p99, each rate for itself."""
-    trials = [Latency(rate, 5.0, p99, 90.0, 99.0, 100, 0, 0) for p99 in (30.0, 10.0, 20.0) for rate in (1000, 5000)]
+    trials = [
+        Latency(rate, 5.0, p99, 90.0, 99.0, 100, 0, 0, CORES) for p99 in (30.0, 10.0, 20.0) for rate in (1000, 5000)
+    ]
     assert [(one.events_per_second, one.p99) for one in results.middle(trials)] == [(1000, 20.0), (5000, 20.0)]
 
 

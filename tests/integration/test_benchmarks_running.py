@@ -39,6 +39,7 @@ def test_every_contender_scores_every_row_rightly(tmp_path: Path) -> None:
         longest_seconds=60,
         latency_seconds=4,
         rates=(500,),
+        warm_up_rounds=1,
         entities=(0, 5000),
     )
     found = run(plan, tmp_path, quiet)
@@ -47,6 +48,7 @@ def test_every_contender_scores_every_row_rightly(tmp_path: Path) -> None:
     assert {trial.scores for trial in found.details.trials} == {ROWS}
     assert found.parity_mismatches == 0
     assert [one.lost for one in found.details.latencies] == [0]
+    assert all(one.cost.worker > 0 for one in found.details.latencies)
     assert found.ratio_limit is not None
     results.save(tmp_path / "results.json", found)
     assert results.saved(tmp_path / "results.json") == found
