@@ -32,7 +32,7 @@ test: setup  ## The whole suite, with a broker and a Redis that it starts itself
 
 # What is ignored and switched off is what takes seconds to be imported.
 test-unit: setup  ## The fast part: no broker, no Redis, no training
-	$(BIN)/pytest -m "not integration and not slow" --ignore tests/integration --ignore tests/chaos -p no:schemathesis -p no:hydra_pytest
+	$(BIN)/pytest -m "not integration and not slow" --ignore tests/integration --ignore tests/chaos -p no:schemathesis -p no:hydra_pytest -n 2
 
 test-integration: setup  ## The part with a real broker and a real Redis
 	$(BIN)/pytest -m integration
