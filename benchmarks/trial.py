@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -158,7 +158,8 @@ def processes(contender: str, options: Options, number: int, log: Path) -> Itera
             yield started
         finally:
             for process in started:
-                process.terminate()
+                with suppress(psutil.NoSuchProcess):  # it ended by itself, which is said already
+                    process.terminate()
             _, left = psutil.wait_procs(started, _END_SECONDS)
             for process in left:  # a framework may hang at its end; what it wrote is written
                 process.kill()

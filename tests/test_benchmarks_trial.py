@@ -1,8 +1,11 @@
 """The rate of a trial."""
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks.trial import TrialError, rate_of, shared
+from benchmarks.contenders.options import Options
+from benchmarks.trial import TrialError, processes, rate_of, shared, wait_for
 from replay.consume import Read
 
 
@@ -35,3 +38,15 @@ def test_one_instant_gives_no_rate(stamps: list[int]) -> None:
     """Too little to measure is an error, not a figure."""
     with pytest.raises(TrialError):
         rate_of(stamps)
+
+
+@pytest.mark.slow
+def test_a_contender_that_ends_by_itself_is_named(tmp_path: Path) -> None:
+    """What is raised says who ended, not that there is nobody left to end."""
+    options = Options("nowhere:1", "redis://nowhere", tmp_path, "impressions", "scores", "trial")
+    with (
+        pytest.raises(TrialError, match="nobody ended by itself"),
+        processes("nobody", options, 1, tmp_path / "trial.log") as started,
+    ):
+        wait_for(lambda: False, started)
+    assert "No module named benchmarks.contenders.nobody" in (tmp_path / "trial.log").read_text()
